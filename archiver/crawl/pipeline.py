@@ -1,0 +1,126 @@
+"""The item pipeline: reads pages off the reactor thread, stores their articles, accounts for every attempt."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from archiver.article import Article
+from archiver.crawl.attempt import Attempt, warc_json
+from archiver.crawl.readers import Readers
+from archiver.crawl.recorder import Recorder
+from archiver.errors import ArchiveError
+from archiver.extract import Page, failed_article
+from archiver.reading import complete_article
+from storage.writer import Stored
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class FetchedPage:
+    """A page that was fetched and is to be read. `meta` is the request's, with what was captured for it."""
+
+    page: Page = field(repr=False)
+    meta: dict[str, Any] = field(repr=False)
+    failure: str | None = None
+    """Why the page is not to be read although it was captured; the outcome is ``failed`` then."""
+
+
+@dataclass(slots=True)
+class UnfetchedPage:
+    """A page that could not be fetched, or did not have to be."""
+
+    url: str
+    outcome: str
+    evidence: tuple[str, ...]
+    meta: dict[str, Any] = field(default_factory=dict)
+    known: Attempt | None = None
+    """The attempt to report instead: the page is archived already."""
+
+
+class ArticlePipeline:
+    """Turns what spiders yield into articles and outcomes."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._crawler = crawler
+        self._recorder = Recorder.of(crawler)
+        settings = crawler.settings
+        self._readers = Readers(
+            workers=settings.getint("ARCHIVER_READERS") or None, time_limit=settings.getfloat("ARCHIVER_READ_SECONDS")
+        )
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> ArticlePipeline:
+        return cls(crawler)
+
+    async def process_item(self, item: Any) -> Any:
+        if isinstance(item, FetchedPage):
+            await self._recorder.finish(await self._read(item), item.meta.get("job"))
+        elif isinstance(item, UnfetchedPage):
+            self._recorder.release(item.meta)
+            await self._recorder.finish(_unfetched(item), item.meta.get("job"))
+        return item
+
+    async def close_spider(self) -> None:
+        await asyncio.to_thread(self._readers.close)
+
+    async def _read(self, item: FetchedPage) -> Attempt:
+        captures: tuple[Stored, ...] = tuple(item.meta.get("captures", ()))
+        stored: Stored | None = item.meta.pop("awaiting_article", None)
+        url = item.page.requested_url
+        if stored is None:
+            return Attempt(url, "failed", ("the answer could not be captured",), captures=captures)
+        try:
+            read = failed_article(item.page, item.failure) if item.failure else await self._readers.read(item.page)
+            article = await asyncio.to_thread(self._complete, read, stored)
+            await self._recorder.write_article(stored, article)
+        except ArchiveError as error:
+            return replace(_located(url, stored, captures), outcome="failed", evidence=(str(error),))
+        except BaseException:
+            self._recorder.release({"awaiting_article": stored})
+            raise
+        return replace(
+            _located(url, stored, captures),
+            outcome=article.outcome,
+            evidence=article.evidence,
+            title=article.title,
+            version=article.version,
+        )
+
+    def _complete(self, article: Article, stored: Stored) -> Article:
+        return complete_article(self._recorder.archive, article, warc=warc_json(stored), date=stored.date)
+
+
+def _located(url: str, stored: Stored, captures: tuple[Stored, ...]) -> Attempt:
+    return Attempt(
+        url,
+        "saved",
+        final_url=stored.entry.url,
+        timestamp=stored.entry.timestamp,
+        status=stored.entry.status,
+        warc=warc_json(stored),
+        captures=captures,
+    )
+
+
+def _unfetched(item: UnfetchedPage) -> Attempt:
+    if item.known is not None:
+        return item.known
+    captures: tuple[Stored, ...] = tuple(item.meta.get("captures", ()))
+    last = captures[-1] if captures else None
+    attempt = Attempt(item.url, item.outcome, item.evidence, captures=captures)
+    if last is None:
+        return attempt
+    return replace(
+        attempt,
+        final_url=last.entry.url,
+        timestamp=last.entry.timestamp,
+        status=last.entry.status,
+        warc=warc_json(last),
+    )

@@ -1,0 +1,48 @@
+"""``scrapy crawl page -a url=URL``: archive single pages now."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from archiver.crawl.pipeline import UnfetchedPage
+from archiver.crawl.saves import SaveRequest, known_attempt
+from archiver.crawl.spider import ArchivingSpider
+from archiver.errors import BadRequest
+from archiver.urls import check_url
+
+
+class PageSpider(ArchivingSpider):
+    """Archives the pages it is given and follows no links."""
+
+    name = "page"
+    # A person asks for one page, as a browser would: robots.txt is for crawlers.
+    custom_settings = {"ROBOTSTXT_OBEY": False}  # noqa: RUF012  Scrapy declares it so
+
+    def __init__(
+        self, url: str | None = None, requests: Iterable[SaveRequest] | AsyncIterator[SaveRequest] = (), **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self._requests = [*map(SaveRequest, (url or "").split())] if url else requests
+
+    async def start(self) -> AsyncIterator[Any]:
+        if isinstance(self._requests, AsyncIterator):
+            async for request in self._requests:
+                yield self._begin(request)
+        else:
+            for request in self._requests:
+                yield self._begin(request)
+
+    def _begin(self, request: SaveRequest) -> Any:
+        meta = {"job": request.job}
+        try:
+            url = check_url(request.url)
+        except BadRequest as error:
+            self.recorder.begin()
+            return UnfetchedPage(request.url, "failed", (str(error),), meta)
+        if request.if_older_than is not None:
+            known = known_attempt(self.archive, url, request.if_older_than)
+            if known is not None:
+                self.recorder.begin()
+                return UnfetchedPage(url, known.outcome, known.evidence, meta, known)
+        return self.page_request(url, job=request.job)
