@@ -26,7 +26,7 @@ from storage.cdx import ArticleEntry, Entry
 from storage.crawls import recover_crawls
 from storage.errors import DamagedRecord, KeyExists
 from storage.index import Index
-from storage.recovery import Recovered, recover_segments
+from storage.recovery import Recovered, recover_segments, stale_journals
 from storage.segment import OPEN, articles_key, warc_key
 from storage.sync import Progress, rebuild_index, sync_index
 from storage.warc import Record, parse_date, read_record, read_records
@@ -120,7 +120,8 @@ class Snapshot:
 
     def body(self, *, limit: int = MAX_BODY) -> bytes:
         """Return the payload with its content coding undone; raises ``message.ContentTooLarge`` beyond `limit`."""
-        head = self.archive.resolve(self).head if self.entry.is_revisit else self.head
+        is_not_modified = self.entry.is_revisit and self.entry.payload_digest is None  # 304: its head says nothing of it
+        head = self.archive.resolve(self).head if is_not_modified else self.head
         return message.decode_content(self.payload, message.content_codings(head), limit=limit)
 
     def record_bytes(self) -> bytes:
@@ -298,7 +299,9 @@ class Archive:
 
     def recover(self) -> list[Recovered]:
         """Finish what killed processes left open; done by :meth:`open` already."""
-        found = recover_segments(self.blobs, self.spool, self.index, read_article=self._read_spooled)
+        found: list[Recovered] = []
+        if any(stale_journals(self.spool)):
+            found = self._recover_segments()
         recover_crawls(self.blobs, self.spool)
         self.recovered += found
         return found
@@ -341,10 +344,19 @@ class Archive:
             except FileNotFoundError:
                 return self.blobs.read(key, offset, length)  # finalised between the two looks, or really gone
 
-    def _read_spooled(self, entry: Entry, warc: Path) -> dict[str, Any] | None:
+    def _recover_segments(self) -> list[Recovered]:
+        from archiver.crawl.readers import Readers
         from archiver.reading import article_of_snapshot
 
-        return article_of_snapshot(self, Snapshot(self, entry)).to_json()
+        readers = Readers(1)  # in a process of its own: a page may be what killed the other one
+
+        def read(entry: Entry, warc: Path) -> dict[str, object]:
+            return article_of_snapshot(self, Snapshot(self, entry), read=readers.read_and_wait).to_json()
+
+        try:
+            return recover_segments(self.blobs, self.spool, self.index, read_article=read)
+        finally:
+            readers.close()
 
 
 def instant(at: str | datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -83,8 +84,10 @@ def page_of_snapshot(snapshot: Snapshot) -> Page:
     )
 
 
-def article_of_snapshot(archive: Archive, snapshot: Snapshot) -> Article:
-    """Read the article of a capture again, in this process."""
+def article_of_snapshot(
+    archive: Archive, snapshot: Snapshot, *, read: Callable[[Page], Article] = read_page
+) -> Article:
+    """Read the article of a capture again, with `read`; in this process by default."""
     record = archive.read_record(snapshot.entry)
     warc = {
         "file": warc_key(snapshot.entry.segment),
@@ -96,7 +99,7 @@ def article_of_snapshot(archive: Archive, snapshot: Snapshot) -> Article:
     truncated = record.field("WARC-Truncated") if record.type == "response" else None
     try:
         page = replace(page_of_snapshot(snapshot), truncated=truncated is not None)
-        article = read_page(page)
+        article = read(page)
     except message.ContentTooLarge as error:
         page = Page(snapshot.url, snapshot.url, snapshot.status or 0, (), b"", snapshot.date)
         article = failed_article(page, str(error))

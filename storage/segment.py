@@ -51,7 +51,7 @@ def articles_key(segment: str, revision: int = 1) -> str:
 def name_segment(prefix: str, serial: int, now: datetime) -> str:
     """Return a stem no other process on any machine will choose.
 
-    >>> name_segment("news", 1, datetime(2026, 11, 22, 6, 43, 21, 123000, tzinfo=UTC))[:41]
+    >>> name_segment("news", 1, datetime(2026, 11, 22, 6, 43, 21, 123000, tzinfo=UTC))[:40]
     '2026/11/22/news-20261122064321123-00001-'
     """
     host = re.sub(r"[^A-Za-z0-9.]+", "-", socket.gethostname().split(".")[0]) or "host"

@@ -230,7 +230,7 @@ _ORIGINAL = """SELECT type, target, is_whole, payload FROM records WHERE {0} IS 
     AND type <> 'damaged' ORDER BY is_whole DESC LIMIT 1"""
 _ARTICLE_CLAIMS = """SELECT articles.segment, articles.offset, revision, capture, articles.claim, records.claim
     FROM articles LEFT JOIN records ON records.segment = articles.segment AND records.offset = capture
-    WHERE articles.claim IS NOT records.claim AND records.type IS NOT 'damaged'"""
+    WHERE articles.claim IS NOT records.claim"""
 _UNINDEXED_CAPTURES = """SELECT segment, offset FROM records WHERE entry IS NOT NULL AND NOT EXISTS
     (SELECT 1 FROM indexed_captures AS held WHERE held.segment = records.segment AND held.offset = records.offset
     AND held.entry = records.entry)"""

@@ -124,6 +124,7 @@ class SegmentWriter:
         self._draining: dict[str, OpenSegment] = {}
         self._serial = 0
         self._finalising: list[_FinaliseJob] = []
+        self._incomplete: set[str] = set()
         self._jobs: queue.Queue[_Job] = queue.Queue()
         self._door = threading.Lock()
         self._is_closed = False
@@ -254,6 +255,7 @@ class SegmentWriter:
         try:
             self._index.add(captures, articles)
         except (ArchiveError, ValueError) as error:  # the index is a cache; the capture is safe
+            self._incomplete.update({each.segment for each in captures} | {each.segment for each in articles})
             logger.warning("index not updated (%s); it catches up when the segment is finalised", error)
 
     def _append_capture(self, job: _CaptureJob) -> tuple[Stored | None, OpenSegment]:
@@ -353,9 +355,20 @@ class SegmentWriter:
         if segment.is_empty:
             return
         try:
-            self._index.load_segment(segment.segment, map(parse_line, segment.cdxj_lines), segment.article_entries)
+            if self._is_in_index(segment):
+                self._index.mark_final(segment.segment)
+            else:
+                self._index.load_segment(segment.segment, map(parse_line, segment.cdxj_lines), segment.article_entries)
         except (ArchiveError, ValueError) as error:
             logger.warning("index not updated (%s); it catches up at the next start", error)
+        self._incomplete.discard(segment.segment)
+
+    def _is_in_index(self, segment: OpenSegment) -> bool:
+        """Whether the index took every batch and, as it still has the first, was not cleared since."""
+        if segment.segment in self._incomplete or not segment.cdxj_lines:
+            return False
+        first = parse_line(segment.cdxj_lines[0])
+        return first in self._index.captures(first.url, since=first.timestamp, until=first.timestamp)
 
     def _tell_finalised(self, segment: str | None, failure: BaseException | None) -> None:
         for job in list(self._finalising):

@@ -10,6 +10,7 @@ Behind a proxy the proxy resolves names, so there only address literals in the U
 from __future__ import annotations
 
 import ipaddress
+import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -71,13 +72,25 @@ def refusal(host: str) -> str:
 
 def forbid_private_literal(url: str) -> None:
     """Raise :class:`PrivateAddress` if the URL names a private address outright."""
-    host = urlsplit(url).hostname or ""
+    host = (urlsplit(url).hostname or "").rstrip(".")
     try:
-        public = is_public(host)
+        public = is_public(_usual_form(host))
     except ValueError:
         public = host != "localhost" and not host.endswith(".localhost")
     if not public:
         raise PrivateAddress(refusal(host))
+
+
+def _usual_form(host: str) -> str:
+    """Return an IPv4 address in four decimal parts, however it is written; anything else as it is.
+
+    >>> [_usual_form(host) for host in ("2130706433", "0x7f.1", "0177.0.0.1", "::1", "example.com")]
+    ['127.0.0.1', '127.0.0.1', '127.0.0.1', '::1', 'example.com']
+    """
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except OSError:
+        return host
 
 
 class Guard:
@@ -157,7 +170,31 @@ class PublicResolver:
                     refused_names[hostName] = cls.refused
                 resolutionReceiver.resolutionComplete()
 
+        if not _can_be_looked_up(hostName):
+            unknown = _NoResolution(hostName)
+            resolutionReceiver.resolutionBegan(unknown)
+            resolutionReceiver.resolutionComplete()
+            return unknown
         return self._inner.resolveHostName(PublicOnly, hostName, portNumber, addressTypes, transportSemantics)
+
+
+@implementer(IHostResolution)
+class _NoResolution:
+    """The look-up of a name that cannot be one."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def cancel(self) -> None:
+        """Nothing is under way."""
+
+
+def _can_be_looked_up(name: str) -> bool:
+    """Whether ``getaddrinfo`` takes `name`; Twisted waits for ever for an answer to one that it does not."""
+    try:
+        return b"\0" not in name.encode("idna")
+    except UnicodeError:
+        return False
 
 
 refused_names: dict[str, str] = {}

@@ -15,6 +15,7 @@ from scrapy.exceptions import (
     DownloadFailedError,
     DownloadTimeoutError,
     IgnoreRequest,
+    NotSupported,
     ResponseDataLossError,
     UnsupportedURLSchemeError,
 )
@@ -47,11 +48,14 @@ def _ignored(error: IgnoreRequest) -> tuple[str, str]:
         return "robots", "robots.txt of the site forbids it"
     if "decompression" in text:
         return "failed", "the body decodes to more than the limit (a decompression bomb?); it is kept as it came"
+    if "redirections" in text:
+        return "failed", "it redirects in a circle, or too often"
     return "failed", text.splitlines()[0] if text else "the request was dropped"
 
 
 def _reason(error: BaseException, causes: list[BaseException], request: Request) -> str:
-    place = urlsplit(request.url).netloc.rpartition("@")[2]
+    place = _place(request.url)
+    server = f"the proxy {_place(request.meta['proxy'])}" if request.meta.get("proxy") else place
     tls = next((each for each in causes if isinstance(each, SSL.Error)), None)
     if tls is not None:
         return f"TLS with {place} failed: {_tls_reason(tls)}; is it an https site, and is its certificate in order?"
@@ -59,25 +63,48 @@ def _reason(error: BaseException, causes: list[BaseException], request: Request)
         return f"the proxy opened no tunnel to {place}; check ARCHIVER_PROXY"
     match error:
         case CannotResolveHostError():
-            return f"the name {urlsplit(request.url).hostname} cannot be resolved; check its spelling and your network"
+            name = urlsplit(request.meta.get("proxy") or request.url).hostname
+            return f"the name {name} cannot be resolved; check its spelling and your network"
         case DownloadConnectionRefusedError():
-            return f"{place} refused the connection; is the server running?"
+            return f"{server} refused the connection; is the server running?"
         case DownloadTimeoutError():
             return f"{place} gave no complete answer in time; what came of it is kept"
         case DownloadCancelledError():
             return "the answer exceeds the size limit; what came of it is kept (ARCHIVER_MAX_CAPTURE sets the limit)"
         case ResponseDataLossError():
             return "the connection broke off before the answer was complete; what came of it is kept"
-        case UnsupportedURLSchemeError():
+        case UnsupportedURLSchemeError() | NotSupported():
             return "only http and https pages can be archived"
+        case ValueError():
+            return _no_url(request)
     if any(isinstance(each, ParseError) for each in causes):
         return f"{place} did not answer in HTTP; what it sent is kept"
     if any(isinstance(each, network.TimeoutError | network.TCPTimedOutError) for each in causes):
-        return f"{place} did not answer the connection in time; try again later"
+        return f"{server} did not answer the connection in time; try again later"
     if any(isinstance(each, _CLOSED) for each in causes):
         return f"{place} closed the connection without an answer; try again later"
+    if any(isinstance(each, network.ConnectError) for each in causes):
+        return f"{server} cannot be reached ({_in_words(causes[-1])}); check your network"
     if isinstance(error, DownloadFailedError):
-        return f"{place} could not be fetched: {str(error).splitlines()[0]}"
+        return f"{place} answered in HTTP that cannot be understood ({_in_words(causes[-1])}); what it sent is kept"
+    return _in_words(error)
+
+
+def _place(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _no_url(request: Request) -> str:
+    """Say which URL it was that no request can be made for; the error itself might repeat a password."""
+    hops = request.meta.get("captures")
+    if hops and hops[-1].entry.url == request.url:
+        return "it redirects to something that is no URL"
+    if "@" in urlsplit(request.url).netloc:
+        return "a URL with a user name or password in it cannot be fetched; leave them out"
+    return "this is no URL that can be fetched; copy it from the browser"
+
+
+def _in_words(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no details'}"
 
 

@@ -74,45 +74,40 @@ class CaptureDownloadHandler(HTTP11DownloadHandler):
     async def download_request(self, request: Request) -> Response:
         if self._proxy:
             use_proxy(request, self._proxy)
-        proxy: str | None = request.meta.get("proxy")
-        if proxy and not self._allows_private:
-            forbid_private_literal(request.url)
         wiretap = Wiretap(self._recorder.spool)
-        truncation: Truncation = "disconnect"
         self._pool.next_wiretap = wiretap
         try:
+            if request.meta.get("proxy") and not self._allows_private:
+                forbid_private_literal(request.url)
             response = await super().download_request(request)
-            if "download_stopped" in response.flags:
-                truncation = "length"
-            return response
-        except CannotResolveHostError:
-            name = urlsplit(request.url).hostname or ""
-            if name in refused_names:  # it does resolve, to a place that is off limits
-                raise PrivateAddress(refusal(refused_names[name])) from None
-            raise
-        except DownloadTimeoutError:
-            truncation = "time"
-            wiretap.cut_short()
-            raise
-        except (DownloadCancelledError, StopDownload):
-            truncation = "length"
-            wiretap.cut_short()
-            raise
+        except BaseException as error:
+            meant = _refusal_behind(error, request) or error
+            await self._store(request, wiretap, _truncation_by(error), meant)
+            if meant is error:
+                raise
+            raise meant from None
         finally:
             self._pool.next_wiretap = None
-            await self._store(request, wiretap, proxy, truncation)
+        await self._store(request, wiretap, "length" if "download_stopped" in response.flags else "disconnect")
+        return response
 
-    async def _store(self, request: Request, wiretap: Wiretap, proxy: str | None, truncation: Truncation) -> None:
-        url = urldefrag(request.url)[0]
-        captures = wiretap.captures(url, request.method, proxy=_host_of(proxy), truncation=truncation)
+    async def _store(
+        self, request: Request, wiretap: Wiretap, truncation: Truncation, error: BaseException | None = None
+    ) -> None:
+        url, proxy = urldefrag(request.url)[0], _host_of(request.meta.get("proxy"))
+        if error is not None and truncation != "disconnect":
+            wiretap.cut_short()
+        captures = wiretap.captures(url, request.method, proxy=proxy, truncation=truncation)
         for capture in captures:
             if not self._keeps_credentials:
                 redact(capture, self._served_cookies)
                 self._remember_cookies(capture)
             if via := request.headers.get("Referer"):
                 capture.annotations["via"] = via.decode("latin-1")
+            if capture.notes:
+                request.meta["fault"] = capture.notes[-1]
         # Shielded: a cancelled download must not leave a capture half accounted for.
-        await asyncio.shield(self._recorder.store(request, captures))
+        await asyncio.shield(self._recorder.store(request, captures, error))
 
     def _remember_cookies(self, capture: Capture) -> None:
         head, _ = capture.head()
@@ -122,6 +117,21 @@ class CaptureDownloadHandler(HTTP11DownloadHandler):
     async def close(self) -> None:
         await super().close()
         await self._recorder.handler_closed()
+
+
+def _refusal_behind(error: BaseException, request: Request) -> PrivateAddress | None:
+    """Return the refusal that came back as an unresolvable name: it does resolve, to a place that is off limits."""
+    name = urlsplit(request.url).hostname or ""
+    if isinstance(error, CannotResolveHostError) and name in refused_names:
+        return PrivateAddress(refusal(refused_names[name]))
+    return None
+
+
+def _truncation_by(error: BaseException) -> Truncation:
+    """Return why an answer that `error` ended is not complete."""
+    if isinstance(error, DownloadTimeoutError):
+        return "time"
+    return "length" if isinstance(error, DownloadCancelledError | StopDownload) else "disconnect"
 
 
 def _host_of(proxy: str | None) -> str | None:
@@ -162,8 +172,12 @@ def redact(capture: Capture, served_cookies: AbstractSet[bytes] = frozenset()) -
 
 
 def _redact_cookies(value: bytes, served: AbstractSet[bytes]) -> bytes:
-    pairs = value.split(b"; ")
-    return b"; ".join(pair if pair in served else pair.partition(b"=")[0] + b"=" + REDACTED for pair in pairs)
+    return b"; ".join(pair if pair in served else _redact_cookie(pair) for pair in value.split(b"; "))
+
+
+def _redact_cookie(pair: bytes) -> bytes:
+    name, equals, _ = pair.partition(b"=")
+    return name + b"=" + REDACTED if equals else REDACTED  # without a name it is all value
 
 
 class _Pool(CapturingPool):

@@ -76,6 +76,10 @@ class Readers:
             return failed_article(page, "reader pool is closed")
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, page)
 
+    def read_and_wait(self, page: Page) -> Article:
+        """Read a page in a worker; as :meth:`read`, for callers without an event loop."""
+        return self._read(page)
+
     def close(self) -> None:
         """End all workers at once. Idempotent."""
         with self._lock:

@@ -15,6 +15,7 @@ from archiver import __version__
 from archiver.archive import Archive
 from archiver.article import Article
 from archiver.crawl.attempt import Attempt, attempt_finished
+from archiver.crawl.failures import explain
 from archiver.errors import ArchiveError
 from storage.capture import Capture
 from storage.crawls import CrawlLog
@@ -90,20 +91,28 @@ class Recorder:
         if self._handlers == 0:
             await asyncio.to_thread(self._close)
 
-    async def store(self, request: Request, captures: Sequence[Capture]) -> None:
+    async def store(self, request: Request, captures: Sequence[Capture], error: BaseException | None = None) -> None:
         """Store the captures of one request; returns once they are durable.
 
-        Where they lie is appended to ``request.meta["captures"]``. Raises :class:`storage.errors.StorageError`.
+        Where they lie is appended to ``request.meta["captures"]``. `error` is what the request itself failed with.
+        Raises :class:`storage.errors.StorageError`.
         """
         wants_article = bool(request.meta.get("read_article"))
-        for number, capture in enumerate(captures):
-            is_last = number == len(captures) - 1
-            wanted = wants_article and is_last and _may_be_read(capture)
-            stored = await asyncio.wrap_future(self._writer.write_capture(capture, wants_article=wanted))
-            if stored is not None:
-                self._note(request, stored, awaits_article=wanted)
-        if "attempt" not in request.meta:
-            self._log_support(request, captures)
+        kept: list[Stored] = []
+        try:
+            for number, capture in enumerate(captures):
+                is_last = number == len(captures) - 1
+                wanted = wants_article and is_last and _may_be_read(capture)
+                stored = await asyncio.wrap_future(self._writer.write_capture(capture, wants_article=wanted))
+                if stored is not None:
+                    kept.append(stored)
+                    self._note(request, stored, awaits_article=wanted)
+        except ArchiveError as failure:
+            error = failure
+            raise
+        finally:
+            if "attempt" not in request.meta:
+                self._log_support(request, kept, error)
 
     def _note(self, request: Request, stored: Stored, *, awaits_article: bool) -> None:
         chain: list[Stored] = request.meta.setdefault("captures", [])
@@ -161,19 +170,22 @@ class Recorder:
         self._upload = None  # who comes from here on needs the next upload
         await asyncio.wrap_future(self._writer.finalise())
 
-    def _log_support(self, request: Request, captures: Sequence[Capture]) -> None:
-        chain: tuple[Stored, ...] = tuple(request.meta.get("captures", ()))[-len(captures) or None :]
-        last = chain[-1] if captures and chain else None
-        kept = last is not None and last.truncated is None
+    def _log_support(self, request: Request, kept: Sequence[Stored], error: BaseException | None) -> None:
+        last = kept[-1] if kept else None
+        outcome, reason = "not_article", ""
+        if error is not None:
+            outcome, reason = explain(error, request)
+        elif last is None or last.truncated:
+            outcome, reason = "failed", "no complete answer"
         attempt = Attempt(
             url=request.url,
-            outcome="not_article" if kept else "failed",
-            evidence=() if kept else ("no complete answer",),
+            outcome=outcome,
+            evidence=(reason,) if reason else (),
             kind="support",
             final_url=request.url if last else None,
             timestamp=last.entry.timestamp if last else None,
             status=last.entry.status if last else None,
-            captures=chain,
+            captures=tuple(kept),
         )
         self._log.write(attempt.to_json())
 

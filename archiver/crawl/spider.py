@@ -39,7 +39,6 @@ class ArchivingSpider(Spider):
 
     def page_request(self, url: str, *, job: Any = None) -> Request:
         """Return a request whose answer is stored, read as an article and accounted for."""
-        self.recorder.begin()
         number = next(_attempts)
         meta = {
             "attempt": number,
@@ -49,15 +48,21 @@ class ArchivingSpider(Spider):
             "job": job,
             "captures": [],
         }
-        return Request(url, callback=self.parse_page, errback=self.page_failed, dont_filter=True, meta=meta)
+        request = Request(url, callback=self.parse_page, errback=self.page_failed, dont_filter=True, meta=meta)
+        self.recorder.begin()
+        return request
 
-    def parse_page(self, response: Response) -> Iterator[FetchedPage]:
+    def parse_page(self, response: Response) -> Iterator[FetchedPage | UnfetchedPage]:
         """Hand a fetched page to the pipeline, which reads it."""
         meta = response.meta
         stored: Stored | None = meta.get("awaiting_article")
+        if stored is None and (target := response.headers.get("Location")):
+            reason = f"it redirects to {target.decode('latin-1')}, which cannot be archived"
+            yield UnfetchedPage(meta["asked"], "failed", (reason,), meta)
+            return
         failure = None
         if stored is not None and stored.truncated:
-            failure = f"the answer was cut short ({stored.truncated})"
+            failure = meta.get("fault") or f"the answer was cut short ({stored.truncated})"
         yield FetchedPage(_page_of(response), meta, failure)
 
     def page_failed(self, failure: Failure) -> Iterator[FetchedPage | UnfetchedPage]:

@@ -6,7 +6,7 @@ import resource
 import sys
 import zlib
 
-import brotli  # type: ignore[import-untyped]
+import brotli
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

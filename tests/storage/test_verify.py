@@ -339,6 +339,17 @@ def test_one_damage_does_not_hide_another_behind_it(place: Place) -> None:
     assert verify(place).captures == 7
 
 
+def test_what_refers_to_a_damaged_record_is_no_problem_of_its_own(small: Place) -> None:
+    (segment,) = segments(small)
+    key = warc_key(segment)
+    (_, warcinfo, _), (_, response, _), (_, request, _), *_ = members(small.blobs.read(key))
+    at = len(warcinfo) + len(request)
+    change(small, key, warcinfo + request + flip(response, 80))
+    found = problems(small)
+    assert found[0][0] == f"{key} offset {at}"
+    assert not any("Concurrent-To" in what for _, what in found)
+
+
 def test_a_file_that_the_disk_refuses_to_read_is_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     key = warc_key(segments(place)[0])
     real = LocalBlobs.open
@@ -421,6 +432,19 @@ def test_a_full_temporary_directory_is_named(place: Place, monkeypatch: pytest.M
     monkeypatch.setattr("storage.verify._Ledger.add", fail)
     with pytest.raises(StorageFull, match=r"\(database or disk is full\); set SQLITE_TMPDIR to a larger disk"):
         verify(place)
+
+
+def test_a_file_that_may_not_be_read_is_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = articles_key(segments(place)[0])
+    real = LocalBlobs.open
+
+    def open_or_fail(self: LocalBlobs, wanted: str) -> BinaryIO:
+        if wanted == key:
+            raise StorageUnavailable(f"not allowed to use {key}")
+        return real(self, wanted)
+
+    monkeypatch.setattr(LocalBlobs, "open", open_or_fail)
+    assert problems(place)[0] == (key, f"the file cannot be read (not allowed to use {key})")
 
 
 # Files that are missing, swapped or too many.
@@ -541,6 +565,14 @@ def test_what_is_no_line_is_found(place: Place, line: str) -> None:
     assert (cdxj_key(segment), f"a line is no CDXJ (line 7); {REWRITE}") in found
 
 
+def test_a_last_line_that_does_not_end_is_found(place: Place) -> None:
+    segment = segments(place)[0]
+    edit_lines(place, segment, lambda lines: [*lines[:-1], lines[-1].rstrip("\n")])
+    found = problems(place)
+    assert found[0] == (cdxj_key(segment), f"a line is no CDXJ (line 6); {REWRITE}")
+    assert found[1][1].startswith("the line of a capture is missing")
+
+
 # Records.
 
 ELSEWHERE = "<urn:uuid:00000000-0000-4000-8000-000000000000>"
@@ -643,6 +675,16 @@ def test_a_record_id_that_is_used_twice_is_found(place: Place) -> None:
     assert the_problem(place) == (f"{warc_key(second)} offset {at}", what)
 
 
+def test_a_record_that_goes_with_one_of_another_file_is_found(place: Place) -> None:
+    first, second = segments(place)
+    taken = re.search(rb"WARC-Record-ID: (\S+)", members(place.blobs.read(warc_key(first)))[0][2])
+    assert taken
+    rewrite(place, second, swap_field("request", "WARC-Concurrent-To", taken[1].decode(), among="/b/same"))
+    at = offsets(place, second, "request")[-1]
+    what = "WARC-Concurrent-To refers to no record of this file"
+    assert the_problem(place) == (f"{warc_key(second)} offset {at}", what)
+
+
 def test_a_segment_stored_under_a_second_name_is_found(place: Place) -> None:
     segment = segments(place)[1]
     twin = segment.replace("/news-", "/new-")
@@ -686,6 +728,17 @@ def test_a_revisit_that_leads_to_no_payload_is_found(
     found = [(where, what) for where, what in problems(place) if "the revisit leads to no payload" in what]
     assert [where for where, _ in found] == expected
     assert all(why in what for _, what in found)
+
+
+def test_a_revisit_in_a_segment_that_has_just_come_is_left_to_the_next_time(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its original may have come even later."""
+    first, second = segments(place)
+    rewrite(place, second, swap_field("revisit", "WARC-Refers-To", ELSEWHERE))
+    assert len(problems(place)) == 3
+    monkeypatch.setattr("storage.verify.stored_segments", lambda blobs: [first])
+    assert problems(place) == []
 
 
 def test_a_revisit_may_lead_to_its_original_by_uri_and_date_alone(place: Place) -> None:
@@ -749,6 +802,17 @@ def index_of(place: Place, segment: str) -> tuple[list[Entry], list[ArticleEntry
         captures = list(read_cdxj(stream, ""))
     with place.blobs.open(articles_key(segment)) as stream:
         return captures, [entry for entry, _ in read_articles(stream, "", segment=segment)]
+
+
+def test_the_index_lists_everything_it_holds(place: Place) -> None:
+    captures, articles = zip(*(index_of(place, segment) for segment in segments(place)), strict=True)
+    everything = list(place.index.all_captures())
+    assert everything == sorted(everything, key=lambda entry: (entry.urlkey, entry.timestamp))
+    assert sorted(everything, key=str) == sorted((entry for part in captures for entry in part), key=str)
+    again = replace(articles[0][0], revision=2, title="again")
+    place.index.add([], [again])
+    expected = [again, *(entry for part in articles for entry in part)]
+    assert sorted(place.index.all_articles(), key=str) == sorted(expected, key=str)
 
 
 def test_what_the_index_lacks_is_found(place: Place) -> None:

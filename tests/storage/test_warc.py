@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-import fastwarc  # type: ignore[import-untyped]
+import fastwarc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

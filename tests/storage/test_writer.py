@@ -355,6 +355,21 @@ def test_an_original_of_the_same_url_is_preferred(place: Place, monkeypatch: pyt
     assert there[0].entry.payload_digest == last.entry.payload_digest
 
 
+def test_an_answer_that_is_not_chunked_never_refers_to_a_chunked_original(place: Place) -> None:
+    chunked = [place.save(make_capture(response=ok_chunked(PAGE, 9 + n), date=later(n)))[0] for n in range(2)]
+    (plain,) = place.save(make_capture(date=later(2)))
+    with place.writing() as writer:
+        then = [
+            save(writer, make_capture(response=response, date=later(3 + n)))
+            for n, response in enumerate([ok(), ok_chunked(PAGE, 4), ok()])
+        ]
+    assert chunked[1].revisit_of is not None
+    assert chunked[1].revisit_of.record_id == chunked[0].record_id
+    assert plain.revisit_of is None
+    assert [each.revisit_of and each.revisit_of.record_id for each in then][::2] == [plain.record_id] * 2
+    assert then[1].revisit_of is not None
+
+
 def test_no_revisit_ever_refers_to_a_revisit(place: Place) -> None:
     stored = [place.save(make_capture(f"{URL}/{n}", date=later(n)))[0] for n in range(4)]
     with place.writing() as writer:
@@ -540,8 +555,7 @@ def test_a_full_disk_fails_what_does_not_fit_and_keeps_what_was_acknowledged(
                 continue
         assert len(stored) < 10
         for each in stored:
-            number = each.entry.url.rpartition("/")[2]
-            assert read_back(place, each) == ok(number.encode())
+            assert read_back(place, each) == ok(each.entry.url.rpartition("/")[2].encode())
         free()
         stored.append(save(writer, make_capture(f"{URL}/after", ok(b"after")), article={}))
     assert place.open_files() == []

@@ -1,0 +1,150 @@
+"""A body's bytes in, a tree out: what kind of content it is, in which charset, and its elements.
+
+What comes from the web is hostile until proven boring, so sizes, depth and counts are bounded before anything walks
+the tree.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+
+from lxml import etree
+from lxml.html import HTMLParser, document_fromstring
+
+from archiver.markup import Node
+
+MOST_BYTES = 8 * 2**20
+"""A page is read up to here; the largest real articles measured are below 5 MB."""
+MOST_TAGS = 200_000
+"""Tags read of a page; the pages above it are generated tables and attacks."""
+_MAGIC = (
+    (b"%PDF-", "pdf"),
+    (b"\x89PNG", "image"),
+    (b"GIF8", "image"),
+    (b"\xff\xd8\xff", "image"),
+    (b"\x00\x00\x01\x00", "image"),
+    (b"PK\x03\x04", "zip"),
+    (b"\x1f\x8b", "gzip"),
+    (b"RIFF", "media"),
+    (b"ID3", "media"),
+)
+_XML_ROOT = re.compile(
+    r"\A\W*(?:<\?xml[^>]*>|<!--.*?-->|<!doctype[^>]*>|\s)*<(?:\w+:)?(\w+)", re.IGNORECASE | re.DOTALL
+)
+_FEEDS = {
+    "rss": "feed",
+    "feed": "feed",
+    "rdf": "feed",
+    "urlset": "a sitemap",
+    "sitemapindex": "a sitemap",
+    "svg": "image",
+}
+_LOOKS_LIKE_HTML = re.compile(
+    r"<(?:!doctype\s+html|html|head|body|title|p|div|a|h1|span|table|br|article|main)\b", re.IGNORECASE
+)
+
+
+def kind_of(body: bytes | str, content_type: str | None) -> str:
+    """Say what a body is: html, or pdf, image, json, feed, ...; the bytes win over a header that contradicts them."""
+    start = body[:4096]
+    if isinstance(start, bytes):
+        for magic, kind in _MAGIC:
+            if start.startswith(magic):
+                return kind
+        start = start.decode("utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1", "replace")
+    start = start.lstrip("\ufeff \t\r\n").removeprefix("ï»¿")
+    root = _XML_ROOT.match(start)
+    if root and root[1].lower() in _FEEDS:
+        return _FEEDS[root[1].lower()]
+    media_type = (content_type or "").split(";")[0].strip().lower()
+    if _LOOKS_LIKE_HTML.search(start) or not start:
+        return "html" if not media_type.startswith(("image/", "video/", "audio/")) else media_type.split("/")[0]
+    if media_type in ("", "text/html", "application/xhtml+xml"):
+        return "json" if start[:1] in "{[" and "<" not in start else "html"
+    main, _, sub = media_type.partition("/")
+    return main if main in ("image", "video", "audio", "font") else sub.split("+")[-1].removeprefix("x-") or main
+
+
+_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,30})", re.IGNORECASE)
+_NOT_FOR_PAGES = {"utf-7", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
+
+
+def decode(body: bytes | str, content_type: str | None) -> tuple[str, tuple[str, ...]]:
+    """Return the text of a page and notes on what was cut.
+
+    The byte order mark decides, then the header's charset, then the page's own. Valid UTF-8 wins over a declared
+    single-byte charset, which would accept any bytes; what fits nothing declared is guessed.
+    """
+    notes: list[str] = []
+    if len(body) > MOST_BYTES:
+        notes.append(f"only the first {MOST_BYTES // 2**20} MB of {len(body) / 2**20:.0f} MB were read")
+        body = body[:MOST_BYTES]
+    text = body if isinstance(body, str) else _decoded(body, content_type)
+    if text.count("<") > MOST_TAGS:
+        notes.append(f"only the first {MOST_TAGS} tags were read")
+        text = text[: [match.start() for match, _ in zip(re.finditer("<", text), range(MOST_TAGS), strict=False)][-1]]
+    return text.replace("\0", ""), tuple(notes)
+
+
+def _decoded(body: bytes, content_type: str | None) -> str:
+    for mark, name in _BOMS:
+        if body.startswith(mark):
+            return body[len(mark) :].decode(name, "replace")
+    declared = [name for name in _declared_charsets(body, content_type) if name]
+    multibyte = [name for name in declared if not _is_single_byte(name)]
+    for name in (*multibyte, "utf-8", *declared):
+        try:
+            return body.decode(name)
+        except UnicodeDecodeError as error:
+            if error.start > len(body) - 4 or (name in declared and _mostly_fits(body, name)):
+                return body.decode(name, "replace")  # cut inside a character, or a few stray bytes
+    return _guessed(body)
+
+
+def _declared_charsets(body: bytes, content_type: str | None) -> Iterator[str | None]:
+    match = re.search(r"charset\s*=\s*[\"']?\s*([\w.:-]+)", content_type or "", re.IGNORECASE)
+    yield _codec(match[1]) if match else None
+    if inside := _META_CHARSET.search(body[:8192]):
+        name = _codec(inside[1].decode("ascii", "replace"))
+        yield "utf-8" if name and name.startswith("utf-16") else name  # it was read as ASCII, so it is not UTF-16
+
+
+def _codec(label: str) -> str | None:
+    try:
+        found = codecs.lookup(label)
+    except (LookupError, ValueError):
+        return None
+    if found.name in _NOT_FOR_PAGES or not found._is_text_encoding:
+        return None
+    return {"iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030"}.get(found.name, found.name)
+
+
+def _is_single_byte(name: str) -> bool:
+    return name.startswith(("cp125", "iso8859", "koi8", "mac", "latin", "windows", "cp8"))
+
+
+def _mostly_fits(body: bytes, name: str) -> bool:
+    sample = body[:100_000].decode(name, "replace")
+    return sample.count("\ufffd") * 200 < len(sample)
+
+
+def _guessed(body: bytes) -> str:
+    from charset_normalizer import from_bytes  # 60 ms to import, needed by one page in a thousand
+
+    best = from_bytes(body[:50_000]).best()
+    return body.decode(best.encoding if best else "cp1252", "replace")
+
+
+def parse(source: str) -> Node | None:
+    """Parse a page; ``None`` if nothing is left of it.
+
+    libxml2 stops at a depth of 256, which also keeps everything that recurses over the tree safe.
+    """
+    parser = HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, collect_ids=False)
+    try:
+        return document_fromstring(source.encode("utf-8", "replace"), parser=parser)
+    except (etree.LxmlError, ValueError, AssertionError):
+        return None
