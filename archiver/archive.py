@@ -120,8 +120,8 @@ class Snapshot:
 
     def body(self, *, limit: int = MAX_BODY) -> bytes:
         """Return the payload with its content coding undone; raises ``message.ContentTooLarge`` beyond `limit`."""
-        is_not_modified = self.entry.is_revisit and self.entry.payload_digest is None  # 304: its head says nothing of it
-        head = self.archive.resolve(self).head if is_not_modified else self.head
+        is_304 = self.entry.is_revisit and self.entry.payload_digest is None  # whose head says nothing of a body
+        head = self.archive.resolve(self).head if is_304 else self.head
         return message.decode_content(self.payload, message.content_codings(head), limit=limit)
 
     def record_bytes(self) -> bytes:

@@ -318,7 +318,8 @@ class LocalBlobs:
             case errno.EACCES | errno.EPERM:
                 return StorageUnavailable(f"not allowed to use {where}; give this user access or use another directory")
             case errno.ENOTDIR | errno.EEXIST:
-                return StorageUnavailable(f"{where} is not a directory; move it away or use another directory")
+                file = where if self._may_be_a_directory() else place
+                return StorageUnavailable(f"{file} is not a directory; move it away or use another directory")
             case errno.ENOENT:
                 return StorageError(f"{where} is missing; check the path")
         reason = error.strerror or type(error).__name__

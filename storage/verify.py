@@ -58,7 +58,7 @@ _RESTORE = "restore the file from a backup"
 _RECOVER = "any archiver command recovers it"
 _ADD = "add the WARC that holds it"
 _REINDEX = "`archiver reindex` mends it"
-_REWRITE = "`archiver reindex` writes it anew from the WARC"
+_REWRITE = "`archiver reindex --from-warc` writes it anew"
 
 _WARC = re.compile(r"warc/(.+)\.warc\.gz")
 _CDXJ = re.compile(r"cdxj/(.+)\.cdxj\.gz")

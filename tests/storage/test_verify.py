@@ -32,7 +32,7 @@ from storage.writer import SegmentWriter, Stored
 from tests.storage.captures import PAGE, WAIT, Place, article_of, later, make_capture, ok, ok_chunked
 
 A, B, C = "http://example.com/a", "http://example.com/b", "http://example.com/c"
-REWRITE = "`archiver reindex` writes it anew from the WARC"
+REWRITE = "`archiver reindex --from-warc` writes it anew"
 NOT_MODIFIED = b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\n\r\n'
 
 
@@ -1000,6 +1000,18 @@ def test_what_a_dead_writer_has_left_is_found(place: Place, tmp_path: Path) -> N
     assert problems(copy) == []
     copy.index.close()
     log.close(place.blobs, reason="finished")
+
+
+def test_a_journal_that_a_dead_writer_left_beside_its_complete_segment_is_found(place: Place) -> None:
+    with place.writing() as writer:
+        write(writer, C, ok(b"new"), article=True, date=later(200))
+        (journal,) = place.spool.glob("warc/**/*.journal")
+        lines = journal.read_bytes()
+    before = verify(place)
+    journal.write_bytes(lines)
+    found = verify(place)
+    assert [problem.where for problem in found.problems] == [str(journal.relative_to(place.spool))]
+    assert replace(found, problems=()) == before
 
 
 def test_open_files_without_a_journal_are_found(place: Place) -> None:
