@@ -2,6 +2,7 @@
 
 Everything handed in while the last batch was being fsynced forms the next batch, so many captures share one fsync
 (group commit). A future resolves only after the batch is durable; what it resolves to can be read back at once.
+Segments that are complete are put in their place by a second thread, because an upload may take minutes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,16 @@ class _FinaliseJob:
     failure: BaseException | None = None
 
 
-_Job = _CaptureJob | _ArticleJob | _FinaliseJob
+@dataclass(slots=True)
+class _PublishedJob:
+    """What the publishing thread has to say: a segment is in its place, or why it is not."""
+
+    segment: OpenSegment
+    failure: BaseException | None
+    future: Future[None]
+
+
+_Job = _CaptureJob | _ArticleJob | _FinaliseJob | _PublishedJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +132,8 @@ class SegmentWriter:
         self._current: OpenSegment | None = None
         self._records: RecordWriter | None = None
         self._draining: dict[str, OpenSegment] = {}
+        self._publishing: set[str] = set()
+        self._publisher = ThreadPoolExecutor(1, thread_name_prefix="segment-publisher")
         self._serial = 0
         self._finalising: list[_FinaliseJob] = []
         self._incomplete: set[str] = set()
@@ -178,9 +190,9 @@ class SegmentWriter:
 
     def _run(self) -> None:
         stopping = False
-        while not stopping:
+        while not stopping or self._publishing:
             batch = self._next_batch()
-            stopping = any(isinstance(job, _FinaliseJob) and job.stop for job in batch)
+            stopping = stopping or any(isinstance(job, _FinaliseJob) and job.stop for job in batch)
             try:
                 self._write_batch(batch)
                 self._roll_over()
@@ -190,6 +202,7 @@ class SegmentWriter:
                     if not job.future.done():
                         job.future.set_exception(error)
                 self._finalising = [job for job in self._finalising if not job.future.done()]
+        self._publisher.shutdown()
 
     def _next_batch(self) -> list[_Job]:
         try:
@@ -206,7 +219,7 @@ class SegmentWriter:
     def _write_batch(self, batch: list[_Job]) -> None:
         done: list[_Done] = []
         for job in batch:
-            if isinstance(job, _FinaliseJob):
+            if isinstance(job, _FinaliseJob | _PublishedJob):
                 continue
             try:
                 done.append(_Done(job, *self._append(job)))
@@ -221,6 +234,8 @@ class SegmentWriter:
         for job in batch:
             if isinstance(job, _FinaliseJob):
                 self._finalise_all(job)
+            elif isinstance(job, _PublishedJob):
+                self._published(job)
 
     def _append(self, job: _CaptureJob | _ArticleJob) -> tuple[Stored | ArticleEntry | None, OpenSegment]:
         return self._append_capture(job) if isinstance(job, _CaptureJob) else self._append_article(job)
@@ -329,7 +344,7 @@ class SegmentWriter:
 
     def _finalise_all(self, job: _FinaliseJob) -> None:
         self._set_draining()
-        job.awaited = set(self._draining)
+        job.awaited = {*self._draining, *self._publishing}
         self._finalising.append(job)
         for segment in list(self._draining.values()):
             if segment.awaited_articles == 0 or job.stop:
@@ -338,16 +353,20 @@ class SegmentWriter:
 
     def _finalise_segment(self, segment: OpenSegment) -> None:
         del self._draining[segment.segment]
-        failure: BaseException | None = None
-        try:
-            segment.finalise(self._blobs)
-        except Exception as error:  # noqa: BLE001  whoever waits for the segment is told
-            failure = as_storage_error(error, self._spool) if isinstance(error, OSError) else error
-            logger.error("%s stays in the spool %s: %s", segment.segment, self._spool, error)
-            segment.abandon()
-        else:
+        self._publishing.add(segment.segment)
+        publishing = self._publisher.submit(segment.finalise, self._blobs)
+        publishing.add_done_callback(lambda done: self._jobs.put(_PublishedJob(segment, done.exception(), Future())))
+
+    def _published(self, job: _PublishedJob) -> None:
+        segment, failure = job.segment, job.failure
+        self._publishing.discard(segment.segment)
+        if failure is None:
             self._originals.finalised(segment.segment)
             self._load_into_index(segment)
+        else:
+            failure = as_storage_error(failure, self._spool) if isinstance(failure, OSError) else failure
+            logger.error("%s stays in the spool %s: %s", segment.segment, self._spool, failure)
+            segment.abandon()
         self._tell_finalised(segment.segment, failure)
 
     def _load_into_index(self, segment: OpenSegment) -> None:
