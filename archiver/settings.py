@@ -42,6 +42,8 @@ DOWNLOAD_HANDLERS = {
 }
 DOWNLOADER = "archiver.crawl.downloader.PunctualDownloader"
 DOWNLOADER_MIDDLEWARES = {
+    "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
+    "archiver.crawl.middlewares.PatientRobots": 100,
     "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": None,
     "archiver.crawl.middlewares.LenientCompression": 590,
     "scrapy.downloadermiddlewares.cookies.CookiesMiddleware": None,
@@ -56,7 +58,7 @@ DEFAULT_REQUEST_HEADERS = {
     "Accept-Language": "en",
     "Accept-Encoding": "gzip, deflate",
 }
-DOWNLOAD_MAXSIZE = 32 * 2**20  # most that is kept in memory, and most a body may decode to
+DOWNLOAD_MAXSIZE = 16 * 2**20  # most that is kept in memory, and most a body may decode to
 DOWNLOAD_WARNSIZE = 0
 DOWNLOAD_TIMEOUT = 120
 DOWNLOAD_FAIL_ON_DATALOSS = True

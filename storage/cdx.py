@@ -21,6 +21,9 @@ from storage.errors import DamagedIndex
 from storage.urls import urlkey
 
 REVISIT_MIME = "warc/revisit"
+_TIMESTAMP = re.compile(
+    "(?!0000)[0-9]{4}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])([01][0-9]|2[0-3])[0-5][0-9]([0-5][0-9]|60)"
+)
 INDEXED_TYPES = ("response", "revisit", "resource", "metadata")
 
 
@@ -114,7 +117,7 @@ def parse_line(line: str) -> Entry:
         key, timestamp, facts = line.rstrip("\n").split(" ", 2)
         values = json.loads(facts)
         status = values.get("status", "")
-        if not re.fullmatch("[0-9]{14}", timestamp):
+        if not _TIMESTAMP.fullmatch(timestamp):
             raise ValueError(f"{timestamp!r} is no timestamp")
         return Entry(
             urlkey=key,
@@ -139,9 +142,16 @@ def index_warc(stream: BinaryIO, filename: str) -> Iterator[tuple[int, str | Non
     not part of a whole record.
     """
     for record in warc.read_records(stream, filename):
-        is_capture = record.type in INDEXED_TYPES and not _is_bookkeeping(record) and record.url
-        line = line_of_record(record, filename) if is_capture else None
+        line = line_of_record(record, filename) if is_capture(record) else None
         yield record.offset + record.finish(), line
+
+
+def is_capture(record: warc.Record) -> bool:
+    """Whether a record has a CDXJ line: it has one of :data:`INDEXED_TYPES` and a URL, and is no bookkeeping."""
+    is_bookkeeping = (
+        record.type in ("resource", "metadata") and record.field("Content-Type") == "application/warc-fields"
+    )
+    return record.type in INDEXED_TYPES and bool(record.url) and not is_bookkeeping
 
 
 def line_of_record(record: warc.Record, filename: str) -> str:
@@ -195,7 +205,3 @@ def read_cdxj(stream: BinaryIO, name: str) -> Iterator[Entry]:
                 yield parse_line(line)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise DamagedIndex(f"{name} is damaged ({error}); `archiver reindex` reads the WARC files instead") from None
-
-
-def _is_bookkeeping(record: warc.Record) -> bool:
-    return record.type in ("resource", "metadata") and record.field("Content-Type") == "application/warc-fields"

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from storage.articles import read_articles
 from storage.blobs import Blobs
-from storage.cdx import ArticleEntry, Entry, filename_of, index_warc, parse_line, read_cdxj, write_cdxj
+from storage.cdx import ArticleEntry, Entry, filename_of, index_warc, line_of_record, parse_line, read_cdxj, write_cdxj
 from storage.errors import DamagedIndex, DamagedRecord, KeyNotFound
 from storage.index import Index
 from storage.segment import articles_key, cdxj_key, warc_key
+from storage.warc import read_record
 
 logger = logging.getLogger(__name__)
 
@@ -112,14 +114,33 @@ def rebuild_index(blobs: Blobs, index: Index, *, from_warc: bool = False, progre
 
 
 def rewrite_cdxj(blobs: Blobs, segment: str) -> None:
-    """Make the CDXJ of a segment from its WARC; what is damaged there is left out, and said so."""
-    lines: list[str] = []
+    """Make the CDXJ of a segment from its WARC.
+
+    What is damaged there is left out, and said so; behind the damage captures are found where the old CDXJ has them.
+    """
+    lines: set[str] = set()
+    end = 0
     try:
         with blobs.open(warc_key(segment)) as stream:
-            lines.extend(line for _, line in index_warc(stream, filename_of(segment)) if line)
+            for record_end, line in index_warc(stream, filename_of(segment)):
+                end = record_end
+                lines.update([line] if line else ())
     except DamagedRecord as error:
-        logger.error("%s; captures behind it are not indexed, `archiver verify` names them", error)
+        logger.error("%s; `archiver verify` names what is lost", error)
+        lines.update(_lines_behind(blobs, segment, end))
     blobs.put(cdxj_key(segment), write_cdxj(lines), replace=True)
+
+
+def _lines_behind(blobs: Blobs, segment: str, end: int) -> Iterator[str]:
+    try:
+        known = _read_captures(blobs, segment)
+    except (DamagedIndex, KeyNotFound):
+        return
+    for entry in known:
+        if entry.offset >= end:
+            with suppress(DamagedRecord):
+                member = blobs.read(warc_key(segment), entry.offset, entry.length)
+                yield line_of_record(read_record(member, warc_key(segment), entry.offset), filename_of(segment))
 
 
 def _warc_segments(blobs: Blobs) -> list[str]:

@@ -318,4 +318,30 @@ def store_every_payload() -> None:
     """Store a response whole although its payload is held already, so that its framing can be compared too."""
     from storage.originals import Originals
 
-    Originals.identical = Originals.not_modified = lambda *_: None  # type: ignore[method-assign, assignment]
+    Originals.identical = Originals.not_modified = lambda *_, **__: None  # type: ignore[method-assign, assignment]
+
+
+def resolve_as(names: Mapping[str, Sequence[str]]) -> None:
+    """Let these names have these addresses, below everything the project does about names; others are looked up."""
+    from scrapy.utils.reactor import install_reactor
+
+    install_reactor("twisted.internet.asyncioreactor.AsyncioSelectorReactor")
+    from twisted.internet import reactor
+    from twisted.internet.address import IPv4Address, IPv6Address
+    from twisted.internet.interfaces import IHostnameResolver
+    from zope.interface import implementer
+
+    inner = reactor.nameResolver  # type: ignore[attr-defined]  # the module is the reactor
+
+    @implementer(IHostnameResolver)
+    class Resolver:
+        def resolveHostName(self, receiver: Any, name: str, port: int = 0, *rest: Any) -> Any:
+            if name not in names:
+                return inner.resolveHostName(receiver, name, port, *rest)
+            receiver.resolutionBegan(None)
+            for address in names[name]:
+                receiver.addressResolved((IPv6Address if ":" in address else IPv4Address)("TCP", address, port))
+            receiver.resolutionComplete()
+            return None
+
+    reactor.installNameResolver(Resolver())  # type: ignore[attr-defined]

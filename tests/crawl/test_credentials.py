@@ -9,8 +9,8 @@ import pytest
 
 from storage.capture import Capture, Spool
 from storage.segment import now_utc
-from tests.crawl.crawling import Ask, Crawl, Kept, run_crawl
-from tests.wirelog import Exchange, WireLog
+from tests.crawl.crawling import Ask, Crawl, run_crawl
+from tests.wirelog import WireLog
 
 LOGIN = base64.b64encode(b"us er:s3cret-proxy/").decode()
 
@@ -21,21 +21,15 @@ def proxy_of(server: WireLog) -> str:
 
 def asks(server: WireLog) -> list[Ask]:
     """Everything a user may be known by, and cookies of the servers' own."""
+    jar = {"cookiejar": "of the server"}
+    both = Ask(server.url("plain", query="both"), cookies={"login": "s3cret-both"}, meta=jar)
+    echo = Ask(server.url("cookie-echo", query="echo"), meta=jar, then=(both,))
+    raw = {"Cookie": "login=s3cret-raw; theme=s3cret-too"}
     return [
         Ask(server.url("plain", query="authorization"), headers={"Authorization": "Bearer s3cret-token"}),
-        Ask(server.url("plain", query="header"), headers={"Cookie": "login=s3cret-header; theme=s3cret-too"}),
-        Ask(
-            server.url("plain", query="raw"), headers={"Cookie": "login=s3cret-raw"}, meta={"dont_merge_cookies": True}
-        ),
-        Ask(server.url("plain", query="jar"), cookies={"login": "s3cret-jar"}, meta={"cookiejar": 1}),
-        Ask(
-            server.url("cookie-set", query="set"),
-            meta={"cookiejar": 2},
-            then=(
-                Ask(server.url("cookie-echo", query="echo"), meta={"cookiejar": 2}),
-                Ask(server.url("plain", query="both"), cookies={"login": "s3cret-both"}, meta={"cookiejar": 2}),
-            ),
-        ),
+        Ask(server.url("plain", query="raw"), headers=raw, meta={"dont_merge_cookies": True}),
+        Ask(server.url("plain", query="jar"), cookies={"login": "s3cret-jar"}, meta={"cookiejar": "of the user"}),
+        Ask(server.url("cookie-set", query="set"), meta=jar, then=(echo,)),
         Ask(server.url("plain", query="page"), headers={"Authorization": "Bearer s3cret-page"}, page=True),
         Ask(server.http + "/missing?authorization", headers={"Authorization": "Bearer s3cret-404"}, page=True),
         Ask("http://127.0.0.1:1/?refused", headers={"Authorization": "Bearer s3cret-refused"}, page=True),
@@ -64,23 +58,16 @@ def proxied(server: WireLog, tmp_path_factory: pytest.TempPathFactory) -> Crawl:
 def unredacted(server: WireLog, tmp_path_factory: pytest.TempPathFactory) -> Crawl:
     archive = tmp_path_factory.mktemp("unredacted") / "archive"
     wanted = [
-        Ask(ask.url + "-kept", headers=ask.headers, cookies=ask.cookies, meta=ask.meta) for ask in asks(server)[:4]
+        Ask(ask.url + "-kept", headers=ask.headers, cookies=ask.cookies, meta=ask.meta) for ask in asks(server)[:3]
     ]
     return run_crawl(archive, wanted, ARCHIVER_PROXY=proxy_of(server), ARCHIVER_KEEP_CREDENTIALS=True)
-
-
-def both_sides(server: WireLog, crawl: Crawl, query: str) -> tuple[Exchange, Kept]:
-    (sent,) = [each for each in server.exchanges if each.target.endswith(f"?{query}") and each.listener == "plain"]
-    (kept,) = [each for each in crawl.exchanges if each.url.endswith(f"?{query}")]
-    return sent, kept
 
 
 @pytest.mark.parametrize(
     ("query", "secrets", "fields"),
     [
         ("authorization", ["Bearer s3cret-token"], "Authorization"),
-        ("header", ["s3cret-header", "s3cret-too"], "Cookie"),
-        ("raw", ["s3cret-raw"], "Cookie"),
+        ("raw", ["s3cret-raw", "s3cret-too"], "Cookie"),
         ("jar", ["s3cret-jar"], "Cookie"),
         ("page", ["Bearer s3cret-page"], "Authorization"),
         ("both", ["s3cret-both"], "Cookie"),
@@ -89,11 +76,7 @@ def both_sides(server: WireLog, crawl: Crawl, query: str) -> tuple[Exchange, Kep
 def test_only_the_secret_itself_is_replaced(
     server: WireLog, redacted: Crawl, query: str, secrets: list[str], fields: str
 ) -> None:
-    expected = None
-    for each in server.exchanges:
-        if each.path.endswith(f"/odd/plain?{query}"):
-            expected = each.request
-    assert expected
+    (expected,) = [each.request for each in server.exchanges if each.path.endswith(f"/odd/plain?{query}")]
     for secret in secrets:
         assert expected.count(secret.encode()) == 1
         expected = expected.replace(secret.encode(), b"[redacted]")
@@ -103,7 +86,8 @@ def test_only_the_secret_itself_is_replaced(
 
 
 def test_cookies_set_by_the_server_are_kept(server: WireLog, redacted: Crawl) -> None:
-    sent, kept = both_sides(server, redacted, "echo")
+    (sent,) = server.find("/odd/cookie-echo?echo")
+    (kept,) = redacted.find("/odd/cookie-echo?echo")
     assert b"\r\nCookie: sid=abc\r\n" in kept.request
     assert kept.request == sent.request
     assert "WARC-Redacted-Fields" not in kept.request_fields
@@ -131,7 +115,7 @@ def test_secrets_stand_nowhere(redacted: Crawl, proxied: Crawl) -> None:
 
 
 def test_credentials_are_kept_on_request(server: WireLog, unredacted: Crawl) -> None:
-    for query in ("authorization", "header", "raw", "jar"):
+    for query in ("authorization", "raw", "jar"):
         (sent,) = server.find(f"/odd/plain?{query}-kept", "proxy")
         (kept,) = unredacted.find(f"?{query}-kept")
         assert b"s3cret" in kept.request
@@ -151,7 +135,7 @@ def capture_of(request: bytes) -> Capture:
         (b"GET / HTTP/1.1\r\nCOOKIE: a; b=2\r\n\r\n", b"GET / HTTP/1.1\r\nCOOKIE: [redacted]; b=[redacted]\r\n\r\n"),
         (b"GET /Cookie:a HTTP/1.1\r\nX: 1\r\n\r\n", b"GET /Cookie:a HTTP/1.1\r\nX: 1\r\n\r\n"),
         (b"POST / HTTP/1.1\r\nA: 1\r\n\r\nCookie: a=1\r\n", b"POST / HTTP/1.1\r\nA: 1\r\n\r\nCookie: a=1\r\n"),
-        (b"GET / HTTP/1.1\r\nCookie: s=1\r\nCookie: a=1\r\n\r\n", b"GET / HTTP/1.1\r\nCookie: s=1\r\nCookie: a=[redacted]\r\n\r\n"),
+        (b"GET / HTTP/1.1\r\nCookie: s=1; a==1=\r\n\r\n", b"GET / HTTP/1.1\r\nCookie: s=1; a=[redacted]\r\n\r\n"),
     ],
 )  # fmt: skip
 def test_redaction_touches_secret_fields_of_the_head_alone(request_head: bytes, kept: bytes) -> None:

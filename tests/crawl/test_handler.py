@@ -8,13 +8,18 @@ import socketserver
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import SSL
 
 from storage.warc import parse_date, read_records
 from tests.crawl.crawling import Ask, Crawl, Kept, run_crawl
@@ -133,6 +138,42 @@ def test_without_trusted_roots_that_know_it_a_certificate_is_not_trusted(server:
     (kept,) = crawl.exchanges
     assert kept.metadata.get("tlsCertificateTrusted", ["no"]) == ["no"]  # absent on a machine without any roots
     assert kept.entry
+
+
+def shake_hands(authority: trustme.CA, *names: str, **facts: Any) -> SSL.Connection:
+    """The client's side of a handshake, in memory, with a server whose certificate is for `names`."""
+    certificate = authority.issue_cert(*names, **facts)
+    served = SSL.Context(SSL.TLS_SERVER_METHOD)
+    served.use_certificate(x509.load_pem_x509_certificate(certificate.cert_chain_pems[0].bytes()))
+    served.use_privatekey(load_pem_private_key(certificate.private_key_pem.bytes(), None))
+    server, client = SSL.Connection(served), SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD))
+    server.set_accept_state()
+    client.set_connect_state()
+    client.set_tlsext_host_name(b"news.example")
+    sides = [(client, server), (server, client)]
+    for side, other in sides * 4:
+        with suppress(SSL.WantReadError):
+            side.do_handshake()
+        with suppress(SSL.WantReadError):
+            other.bio_write(side.bio_read(1 << 16))
+    return client
+
+
+def test_a_certificate_is_trusted_for_its_name_and_time_from_a_known_authority(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from archiver.crawl import trust
+
+    known, unknown = trustme.CA(), trustme.CA()
+    known.cert_pem.write_to_path(str(tmp_path / "roots.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
+    monkeypatch.setattr(trust, "_trust_store", trust._trust_store.__wrapped__)
+    past = datetime(2020, 1, 1, tzinfo=UTC)
+    assert trust.is_trusted(shake_hands(known, "news.example")) is True
+    assert trust.is_trusted(shake_hands(known, "mail.example", "news.example")) is True
+    assert trust.is_trusted(shake_hands(known, "other.example")) is False
+    assert trust.is_trusted(shake_hands(known, "news.example", not_before=past, not_after=past)) is False
+    assert trust.is_trusted(shake_hands(unknown, "news.example")) is False
 
 
 # Memory.

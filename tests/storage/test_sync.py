@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -182,3 +183,25 @@ def test_a_store_that_does_not_answer_is_no_empty_archive(place: Place, monkeypa
     with pytest.raises(StorageUnavailable):
         sync_index(place.blobs, place.index)
     assert everything(place.index) == before
+
+
+def test_a_cdxj_made_anew_keeps_the_captures_behind_a_damaged_record(place: Place) -> None:
+    first, second = fill(place, segments=1)
+    warc = place.spool / warc_key(first.entry.segment)
+    data = bytearray(warc.read_bytes())
+    data[first.entry.offset + first.entry.length // 2] ^= 0xFF
+    warc.write_bytes(data)
+    rebuild_index(place.blobs, place.index, from_warc=True)
+    assert [entry.offset for entry in everything(place.index)[0]] == [second.entry.offset]
+
+
+@pytest.mark.parametrize("timestamp", ["20261322000000", "20260230250000", "00000101000000", "2026112"])
+def test_an_impossible_date_in_a_cdxj_locks_nobody_out(timestamp: str, place: Place, tmp_path: Path) -> None:
+    stored = fill(place, segments=1)
+    before = everything(place.index)
+    key = cdxj_key(stored[0].entry.segment)
+    lines = gzip.decompress(place.blobs.read(key)).replace(stored[0].entry.timestamp.encode(), timestamp.encode())
+    place.blobs.put(key, gzip.compress(lines), replace=True)
+    index = new_index(tmp_path)
+    sync_index(place.blobs, index)
+    assert everything(index) == before

@@ -7,9 +7,11 @@ import errno
 import gzip
 import hashlib
 import io
+import os
 import re
 import shutil
 import sqlite3
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,9 +25,10 @@ from storage.blobs import Blobs, LocalBlobs
 from storage.cdx import ArticleEntry, Entry, filename_of, index_warc, read_cdxj
 from storage.crawls import CrawlLog, recover_crawls
 from storage.errors import DamagedIndex, StorageFull, StorageUnavailable
+from storage.index import Index
 from storage.recovery import recover_segments
 from storage.segment import articles_key, cdxj_key, warc_key
-from storage.sync import load_segment
+from storage.sync import load_segment, rebuild_index
 from storage.verify import Verification, verify_archive
 from storage.warc import read_records
 from storage.writer import SegmentWriter, Stored
@@ -429,7 +432,7 @@ def test_a_full_temporary_directory_is_named(place: Place, monkeypatch: pytest.M
     def fail(*arguments: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr("storage.verify._Ledger.add", fail)
+    monkeypatch.setattr("storage.verify.ledger.Ledger.add", fail)
     with pytest.raises(StorageFull, match=r"\(database or disk is full\); set SQLITE_TMPDIR to a larger disk"):
         verify(place)
 
@@ -627,6 +630,15 @@ def test_a_record_that_is_wrong_in_itself_is_found(
     assert all(said.startswith(what) for _, said in found)
 
 
+def test_a_capture_without_a_date_is_found(place: Place) -> None:
+    segment = segments(place)[0]
+    undated = swap_field("response", "WARC-Date", "yesterday", among=A + "/none")
+    data = place.blobs.read(warc_key(segment))
+    change(place, warc_key(segment), b"".join(gzip.compress(undated(content)) for _, _, content in members(data)))
+    found = [where for where, what in problems(place) if what == "WARC-Date is no date in UTC"]
+    assert found == [f"{warc_key(segment)} offset {offsets(place, segment, 'response')[-2]}"]
+
+
 def test_a_warc_has_to_begin_with_its_warcinfo(place: Place) -> None:
     segment = segments(place)[0]
     rewrite(place, segment, swap_field("warcinfo", "WARC-Type", "conversion"))
@@ -786,6 +798,15 @@ def test_a_second_article_of_one_capture_is_found(place: Place) -> None:
     assert what.startswith("the second article of one capture (at offset ")
 
 
+def test_of_two_articles_of_one_capture_the_index_holds_the_later(place: Place) -> None:
+    segment = segments(place)[0]
+    data = place.blobs.read(articles_key(segment))
+    change(place, articles_key(segment), data + members(data)[1][1])
+    rebuild_index(place.blobs, place.index)
+    _, what = the_problem(place)
+    assert what.startswith("the second article of one capture (at offset ")
+
+
 def test_an_article_that_is_no_json_is_found(place: Place) -> None:
     segment = segments(place)[0]
     change(place, articles_key(segment), gzip.compress(b"{"))
@@ -868,14 +889,24 @@ def test_segments_that_the_index_has_not_seen_are_loaded_not_reported(place: Pla
     assert place.index.final_segments() == set(segments(place))
 
 
-def test_a_segment_that_the_index_cannot_load_is_named(place: Place) -> None:
+def test_a_line_with_an_impossible_date_is_named(place: Place) -> None:
     segment = segments(place)[0]
     edit_lines(place, segment, lambda lines: [re.sub(" [0-9]{14} ", " 20261322064321 ", lines[0]), *lines[1:]])
     place.index.clear()
     found = problems(place)
-    assert [where for where, _ in found] == [cdxj_key(segment)] * 2
-    assert found[0][1].startswith("the index cannot load this segment (ValueError: ")
-    assert found[1][1].startswith("a line differs from its capture (line 1, ")
+    assert {where for where, _ in found} == {cdxj_key(segment)}
+    assert found[0][1].startswith("a line is no CDXJ (line 1)")
+
+
+def test_a_segment_that_the_index_cannot_load_is_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Index, segment: str, captures: object, articles: object) -> None:
+        raise ValueError("no such day")
+
+    monkeypatch.setattr(Index, "load_segment", refuse)
+    place.index.clear()
+    found = problems(place)
+    assert {where for where, _ in found} == {cdxj_key(segment) for segment in segments(place)}
+    assert {what.partition(" (")[0] for _, what in found} == {"the index cannot load this segment"}
 
 
 def test_a_segment_that_only_the_index_knows_is_found(place: Place) -> None:
@@ -893,6 +924,123 @@ def test_an_index_that_is_damaged_is_a_problem_not_the_end(place: Place, monkeyp
 
     monkeypatch.setattr("storage.index.Index.all_captures", fail)
     assert the_problem(place) == ("index", "index.sqlite3 is no usable index; `archiver reindex` rebuilds it")
+
+
+# Ways out.
+
+Harm = Callable[[Place, str], None]
+
+
+def harm_lines(edit: Callable[[list[str]], list[str]]) -> Harm:
+    return lambda place, segment: edit_lines(place, segment, edit)
+
+
+def harm_lines_and_index(edit: Callable[[list[str]], list[str]]) -> Harm:
+    """The index is loaded from the CDXJ when that is wrong already."""
+
+    def harm(place: Place, segment: str) -> None:
+        edit_lines(place, segment, edit)
+        rebuild_index(place.blobs, place.index)
+
+    return harm
+
+
+def harm_index(edit: Callable[[list[Entry], list[ArticleEntry]], tuple[list[Entry], list[ArticleEntry]]]) -> Harm:
+    return lambda place, segment: place.index.load_segment(segment, *edit(*index_of(place, segment)))
+
+
+def delete_cdxj(place: Place, segment: str) -> None:
+    place.blobs.delete(cdxj_key(segment))
+
+
+def delete_cdxj_unseen(place: Place, segment: str) -> None:
+    place.blobs.delete(cdxj_key(segment))
+    place.index.drop_segment(segment)
+
+
+def damage_cdxj(place: Place, segment: str) -> None:
+    change(place, cdxj_key(segment), place.blobs.read(cdxj_key(segment))[:-9])
+
+
+def load_lost_segments(place: Place, segment: str) -> None:
+    captures, _ = index_of(place, segment)
+    place.index.add([replace(captures[0], segment="2026/11/22/lost")])
+    place.index.mark_final("2026/11/22/gone")
+
+
+def date_a_line_wrongly(place: Place, segment: str) -> None:
+    edit_lines(place, segment, lambda lines: [re.sub(" [0-9]{14} ", " 20261322064321 ", lines[0]), *lines[1:]])
+    place.index.drop_segment(segment)
+
+
+def drop_line(lines: list[str]) -> list[str]:
+    return lines[1:]
+
+
+def add_line(lines: list[str]) -> list[str]:
+    return [*lines, re.sub('"offset": "[0-9]+"', '"offset": "9"', lines[-1])]
+
+
+def alter_line(lines: list[str]) -> list[str]:
+    return [lines[0].replace('"200"', '"404"'), *lines[1:]]
+
+
+@pytest.mark.parametrize(
+    ("harm", "command"),
+    [
+        pytest.param(delete_cdxj, "reindex", id="no CDXJ"),
+        pytest.param(delete_cdxj_unseen, "reindex", id="no CDXJ, not in the index"),
+        pytest.param(damage_cdxj, "reindex --from-warc", id="CDXJ cut short"),
+        pytest.param(harm_lines(drop_line), "reindex --from-warc", id="missing line"),
+        pytest.param(harm_lines(add_line), "reindex --from-warc", id="extra line"),
+        pytest.param(harm_lines(alter_line), "reindex --from-warc", id="wrong line"),
+        pytest.param(harm_lines(lambda lines: lines[::-1]), "reindex --from-warc", id="disorder"),
+        pytest.param(harm_lines(lambda lines: [*lines, "?\n"]), "reindex --from-warc", id="no line"),
+        pytest.param(harm_lines_and_index(drop_line), "reindex --from-warc", id="missing line, indexed"),
+        pytest.param(harm_lines_and_index(add_line), "reindex --from-warc", id="extra line, indexed"),
+        pytest.param(harm_lines_and_index(alter_line), "reindex --from-warc", id="wrong line, indexed"),
+        pytest.param(date_a_line_wrongly, "reindex --from-warc", id="line that cannot be indexed"),
+        pytest.param(harm_index(lambda captures, articles: (captures[1:], articles[1:])), "reindex", id="index lacks"),
+        pytest.param(
+            harm_index(lambda captures, articles: ([*captures, replace(captures[0], offset=5)], articles)),
+            "reindex",
+            id="index has too much",
+        ),
+        pytest.param(
+            harm_index(lambda captures, articles: (captures, [replace(articles[0], revision=2), *articles])),
+            "reindex",
+            id="index has an article too much",
+        ),
+        pytest.param(
+            harm_index(lambda captures, articles: ([replace(captures[0], status=418), *captures[1:]], articles)),
+            "reindex",
+            id="index says otherwise",
+        ),
+        pytest.param(load_lost_segments, "reindex", id="index has segments too many"),
+    ],
+)
+def test_the_command_that_every_problem_names_mends_it(place: Place, harm: Harm, command: str) -> None:
+    harm(place, segments(place)[0])
+    found = problems(place)
+    assert found
+    assert {re.findall("`archiver (reindex[^`]*)`", what)[0] for _, what in found} == {command}
+    rebuild_index(place.blobs, place.index, from_warc=command.endswith("--from-warc"))
+    assert problems(place) == []
+
+
+def test_a_journal_with_a_wrong_line_is_mended_once_its_segment_is_complete(place: Place) -> None:
+    with place.writing() as writer:
+        write(writer, C, ok(b"new"), date=later(200))
+        (journal,) = place.spool.glob("warc/**/*.journal")
+        lines = journal.read_bytes()
+        with journal.open("r+b") as file:  # the writer holds the lock on this very file
+            file.write(lines.replace(rb"\"200\"", rb"\"404\""))
+        where, what = the_problem(place)
+    assert where == str(journal.relative_to(place.spool))
+    assert what.startswith("a line differs from its capture (line 1, offset ")
+    assert what.endswith("; once the segment is complete, `archiver reindex --from-warc` mends it")
+    rebuild_index(place.blobs, place.index, from_warc=True)
+    assert problems(place) == []
 
 
 # Segments that are being written.
@@ -1029,6 +1177,19 @@ def test_a_journal_that_cannot_be_read_is_found(place: Place) -> None:
     where, what = the_problem(place)
     assert where == "warc/2026/11/22/a.journal"
     assert what.startswith("the journal cannot be read (")
+
+
+@pytest.mark.parametrize("folder", ["warc", "cdxj", "articles", "crawls"])
+def test_what_a_killed_process_has_half_stored_is_found_after_a_day(place: Place, folder: str) -> None:
+    key = f"{folder}/2026/11/22/a.gz.4242-0123abcd.part"
+    (place.spool / key).write_bytes(b"?")
+    day = 24 * 60 * 60
+    os.utime(place.spool / key, (time.time() - day + 600,) * 2)
+    assert problems(place) == []  # it may be growing
+    os.utime(place.spool / key, (time.time() - day - 600,) * 2)
+    assert problems(place) == [(key, "left by a killed process; it may be deleted")]
+    (place.spool / key).unlink()
+    assert problems(place) == []
 
 
 # Beside the segments.
