@@ -6,6 +6,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
 BIN := .venv/bin
+PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile
 PIP := -m pip --quiet --disable-pip-version-check install
 # The URL as typed: make would expand "$" in it, the shell would act on "&" and "?".
 override URL := $(value URL)
@@ -42,12 +43,12 @@ save: $(if $(URL),.venv/.ready)
 	esac
 
 test: .venv/.ready-dev
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(PYTEST) $(PYTEST_ARGS)
 
 check: .venv/.ready-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(PYTEST) $(PYTEST_ARGS)
 
 bench: .venv/.ready-dev
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)

@@ -21,14 +21,15 @@ from importlib import metadata as packages
 from lxml import etree
 
 from archiver.article import READABLE, Article, Extractor, Http
-from archiver.blocks import blocks_of, drop, is_prose
-from archiver.byline import byline_tokens
-from archiver.markup import Node, domain_of, normal, squeeze, text_of
 from archiver.metadata import Metadata, read_metadata
 from archiver.outcome import Signs, decide, status_line
-from archiver.parse import decode, kind_of, parse
-from archiver.structured import Headers, header
-from archiver.teasers import Links, drop_teasers, may_hold_links, prune_teasers
+from archiver.page.blocks import blocks_of, drop, is_prose
+from archiver.page.byline import byline_tokens
+from archiver.page.markup import Node, domain_of, normal, squeeze, text_of
+from archiver.page.parse import decode, kind_of, parse
+from archiver.page.structured import Headers, header
+from archiver.page.tables import is_quotes, unwrap_layout
+from archiver.page.teasers import Links, drop_teasers, may_hold_links, prune_teasers
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +123,10 @@ def _read(
         if kind != "html" or not html.strip():
             return _judged(article, replace(signs, kind=kind, size=len(html.strip())), ())
         source, notes = decode(html, content_type)
-        tree = parse(source)
+        tree, cuts = parse(source)
         if tree is None:
-            return _judged(article, signs, notes)
-        return _read_tree(article, signs, tree, headers, captured_at, notes)
+            return _judged(article, signs, (*notes, *cuts))
+        return _read_tree(article, signs, tree, headers, captured_at, (*notes, *cuts))
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - the page is hostile input; whatever it broke is told as evidence
@@ -239,6 +240,7 @@ def _with_visible(signs: Signs, tree: Node) -> Signs:
 
 def read_body(tree: Node, url: str, metadata: Metadata) -> tuple[str, str, str | None]:
     """Return the article's plain text, its Markdown, and a note when they come from elsewhere than its blocks."""
+    unwrap_layout(tree)
     prune_teasers(tree)
     body = _best_body(tree, url, f"{metadata.title} {metadata.description}")
     text = markdown = ""
@@ -273,6 +275,10 @@ def _best_body(tree: Node, url: str, subject: str) -> Node | None:
     return precise
 
 
+_MOST_COMPARED = 300
+"""Paragraphs looked for in a body; of more, every second or third, since each search reads the whole body."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Fit:
     """How well a body fits its page."""
@@ -288,8 +294,9 @@ class _Fit:
     def of(cls, body: Node | None, paragraphs: Sequence[str], subject: set[str]) -> _Fit:
         text = "" if body is None else normal(" ".join(body.itertext()))
         words = text.split()
-        total = sum(map(len, paragraphs))
-        held = sum(len(paragraph) for paragraph in paragraphs if paragraph[:80] in text)
+        sample = paragraphs[:: 1 + len(paragraphs) // _MOST_COMPARED]
+        total = sum(map(len, sample))
+        held = sum(len(paragraph) for paragraph in sample if paragraph[:80] in text)
         found = len(subject.intersection(words)) / len(subject) if subject else 1.0
         return cls(len(words), held / total if total else 1.0, found)
 
@@ -317,9 +324,14 @@ def squeeze_lines(text: str) -> str:
 
 
 def drop_top(body: Node, headlines: frozenset[str], links: Links) -> None:
-    """Take out what precedes the article: the headline again, names and dates, the link to the section."""
-    for block in blocks_of(body)[:6]:
+    """Take out what precedes the article: the headline again, names and dates, the link to the section, quotes."""
+    blocks = blocks_of(body)
+    has_text = sum(block.tag != "table" and is_prose(block) for block in blocks) >= 2
+    for block in blocks[:6]:
         text = text_of(block)
+        if has_text and block.tag == "table" and is_quotes(block):
+            drop(block)
+            continue
         if is_prose(block) and normal(text) not in headlines and not byline_tokens(text):
             break
         if normal(text) in headlines or byline_tokens(text) or (len(text.split()) <= 4 and links.hold(text)):

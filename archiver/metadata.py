@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from archiver.article import Author, Image, Media, Rights
-from archiver.byline import Byline, read_byline
-from archiver.dates import AHEAD, Moment
-from archiver.markup import Node, absolute, clip, normal, squeeze, text_of
-from archiver.media import read_images, read_media
-from archiver.names import read_authors
-from archiver.publication import read_modified, read_published
-from archiver.structured import (
+from archiver.page.byline import Byline, read_byline
+from archiver.page.dates import AHEAD, Moment
+from archiver.page.markup import Node, absolute, clip, normal, squeeze, text_of
+from archiver.page.media import read_images, read_media
+from archiver.page.names import read_authors
+from archiver.page.publication import read_modified, read_published
+from archiver.page.structured import (
     Headers,
     Json,
     Meta,
@@ -35,7 +35,7 @@ from archiver.structured import (
     type_of,
     types_of,
 )
-from archiver.titles import choose_title, names_of_site, titles_of
+from archiver.page.titles import SiteNames, choose_title, titles_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +76,20 @@ def read_metadata(tree: Node, url: str, *, headers: Headers = (), captured_at: d
     meta, graph = read_meta(tree), read_json_ld(tree)
     item = main_item(graph, url)
     found = _descriptive(tree, url, meta, item, graph, headers)
-    title, headline = choose_title(tree, titles_of(tree, meta, item), names_of_site(url, found.site_name))
-    headlines = frozenset(filter(None, map(normal, [*titles_of(tree, meta, item), title or "", text_of(headline)])))
+    site = SiteNames.of(tree, url, found.site_name)
+    titles = titles_of(tree, meta, item)
+    title, headline = choose_title(tree, url, titles, site)
+    headlines = frozenset(filter(None, map(normal, [*titles, title or "", text_of(headline)])))
     byline = read_byline(tree, headline, headlines, latest)
-    published = read_published(tree, url, meta, item, byline, latest, headline)
+    published = read_published(tree, url, meta, item, byline.published, latest, headline)
     return replace(
         found,
         title=title,
         headlines=headlines,
         byline=byline,
-        authors=read_authors(tree, meta, item, byline, names_of_site(url, found.site_name), url),
+        authors=read_authors(tree, meta, item, byline.authors, site, url),
         published=published,
-        modified=read_modified(tree, meta, item, byline, latest),
+        modified=read_modified(tree, meta, item, byline.modified, latest),
         declares_article=bool(item) or (first(meta, "og:type") or "").lower() in {"article", "news"},
     )
 
@@ -152,7 +154,9 @@ def _breadcrumbs(graph: Sequence[Json]) -> tuple[str, ...]:
         steps = item.get("itemListElement")
         if "BreadcrumbList" in types_of(item) and isinstance(steps, list):
             named = [
-                (_position(step), name_of(step) or name_of(step.get("item"))) for step in steps if isinstance(step, dict)
+                (_position(step), name_of(step) or name_of(step.get("item")))
+                for step in steps
+                if isinstance(step, dict)
             ]
             return tuple(squeeze(name)[:200] for _, name in sorted(named, key=lambda pair: pair[0])[:20] if name)
     return ()

@@ -49,8 +49,10 @@ def complete_article(archive: Archive, article: Article, *, warc: dict[str, Any]
 
 def _with_history(archive: Archive, article: Article, date: str) -> Article:
     # A second later, because an earlier capture may carry the timestamp of this one.
-    before = (parse_date(date) + timedelta(seconds=1)).strftime("%Y%m%d%H%M%S")
-    found = _previous(archive.index, article, before)
+    moment = parse_date(date)
+    found = _previous(archive.index, article, (moment + timedelta(seconds=1)).strftime("%Y%m%d%H%M%S"))
+    if found is not None and found.id == article.id:  # it is being read again
+        found = _previous(archive.index, article, moment.strftime("%Y%m%d%H%M%S"))
     if found is None:
         return replace(article, version=1)
     previous = Previous(timestamp=found.timestamp, id=found.id)
@@ -99,7 +101,7 @@ def article_of_snapshot(
     truncated = record.field("WARC-Truncated") if record.type == "response" else None
     try:
         page = replace(page_of_snapshot(snapshot), truncated=truncated is not None)
-        article = read(page)
+        article = failed_article(page, f"the answer was cut short ({truncated})") if truncated else read(page)
     except message.ContentTooLarge as error:
         page = Page(snapshot.url, snapshot.url, snapshot.status or 0, (), b"", snapshot.date)
         article = failed_article(page, str(error))

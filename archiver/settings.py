@@ -62,6 +62,7 @@ DOWNLOAD_MAXSIZE = 16 * 2**20  # most that is kept in memory, and most a body ma
 DOWNLOAD_WARNSIZE = 0
 DOWNLOAD_TIMEOUT = 120
 DOWNLOAD_FAIL_ON_DATALOSS = True
+CONCURRENT_ITEMS = 4  # a page gives one item; Scrapy starts this many tasks for each
 CONCURRENT_REQUESTS = 16
 CONCURRENT_REQUESTS_PER_DOMAIN = 4
 DOWNLOAD_DELAY = 0

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
+from archiver.crawl.attempt import Attempt
 from archiver.crawl.pipeline import UnfetchedPage
 from archiver.crawl.saves import SaveRequest, known_attempt
 from archiver.crawl.spider import ArchivingSpider
-from archiver.errors import BadRequest
+from archiver.errors import ArchiveError, BadRequest
 from archiver.urls import check_url
 
 
@@ -37,12 +38,20 @@ class PageSpider(ArchivingSpider):
         meta = {"job": request.job}
         try:
             url = check_url(request.url)
-        except BadRequest as error:
+            known = self._known(url, request)
+            if known is None:
+                return self.page_request(url, job=request.job)
+        except (BadRequest, ValueError) as error:
             self.recorder.begin()
             return UnfetchedPage(request.url, "failed", (str(error),), meta)
-        if request.if_older_than is not None:
-            known = known_attempt(self.archive, url, request.if_older_than)
-            if known is not None:
-                self.recorder.begin()
-                return UnfetchedPage(url, known.outcome, known.evidence, meta, known)
-        return self.page_request(url, job=request.job)
+        self.recorder.begin()
+        return UnfetchedPage(url, known.outcome, known.evidence, meta, known)
+
+    def _known(self, url: str, request: SaveRequest) -> Attempt | None:
+        if request.if_older_than is None:
+            return None
+        try:
+            return known_attempt(self.archive, url, request.if_older_than)
+        except ArchiveError as error:  # what is there cannot be read: all the more reason to fetch it
+            self.logger.warning("%s is fetched again: %s", url, error)
+            return None

@@ -138,11 +138,12 @@ class Capture:
     notes: tuple[str, ...] = ()
     annotations: dict[str, str] = field(default_factory=dict)
     """Further lines of the metadata record, such as ``via``."""
+    _head: tuple[message.Head | None, int] | None = field(default=None, init=False, repr=False)
 
     def head(self) -> tuple[message.Head | None, int]:
         """Return the parsed response head and its length; ``(None, 0)`` when no head arrived whole."""
-        start = self.response.start(message.MAX_HEAD)
-        end = message.head_end(start)
-        if end is None:
-            return None, 0
-        return message.parse_head(start[:end]), end
+        if self._head is None:
+            start = self.response.start(message.MAX_HEAD)
+            end = message.head_end(start)
+            self._head = (None, 0) if end is None else (message.parse_head(start[:end]), end)
+        return self._head

@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+_BUCKETS = itertools.count()
+"""Of all servers of this process: moto keeps what they hold in one place."""
 _UNWANTED = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "BOTO_CONFIG")
 
 
@@ -62,7 +64,6 @@ class S3Server:
 
     endpoint: str
     env: dict[str, str]
-    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @cached_property
     def client(self) -> Any:
@@ -76,7 +77,7 @@ class S3Server:
 
     def make_bucket(self, name: str | None = None) -> str:
         """Create a bucket, by default one of a name not used before, and return its name."""
-        name = name or f"bucket-{next(self._numbers)}"
+        name = name or f"bucket-{next(_BUCKETS)}"
         self.client.create_bucket(Bucket=name)
         return name
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from archiver.markup import Node, squeeze
+from archiver.page.markup import Node, squeeze
 
 Headers: TypeAlias = Sequence[tuple[str, str]]
 
@@ -44,6 +44,7 @@ def first(meta: Meta, *names: str) -> str | None:
 
 
 def link_of(tree: Node, rel: str) -> str | None:
+    """Return the address of the first ``<link>`` of a relation, as written."""
     for link in tree.iter("link"):
         if rel in (link.get("rel") or "").lower().split() and link.get("href"):
             return str(link.get("href"))
@@ -139,6 +140,7 @@ def string(value: Any) -> str | None:
 
 
 def name_of(value: Any) -> str | None:
+    """Return the name of a JSON-LD object, or of the first of a list, or the text that stands in its place."""
     if isinstance(value, list):
         value = value[0] if value else None
     return string(value.get("name")) if isinstance(value, dict) else string(value)

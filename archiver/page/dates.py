@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from urllib.parse import urlsplit
 
 from archiver.article import Precision
-from archiver.markup import squeeze
+from archiver.page.markup import squeeze
 
 EARLIEST = date(1990, 1, 1)
 """No news page is older than the web."""

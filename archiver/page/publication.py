@@ -10,9 +10,9 @@ from datetime import date, datetime
 
 from lxml import etree
 
-from archiver.dates import Moment, moment, parse_moment, url_date
-from archiver.markup import Node, inside, text_of
-from archiver.structured import Json, Meta, first, string
+from archiver.page.dates import Moment, moment, parse_moment, url_date
+from archiver.page.markup import Node, inside, text_of
+from archiver.page.structured import Json, Meta, first, string
 
 # fmt: off
 _PUBLISHED_META = (
@@ -22,8 +22,6 @@ _PUBLISHED_META = (
     "citation_publication_date", "cxenseparse:recs:publishtime", "article:published", "date", "bt:pubdate",
     "originalpublicationdate", "displaydate", "rnews:datepublished", "timestamp",
 )
-# fmt: on
-# fmt: off
 _MODIFIED_META = (
     "article:modified_time", "og:updated_time", "datemodified", "article:modified", "dcterms.modified",
     "dc.date.modified", "last-modified", "lastmod", "article.updated", "bt:moddate", "revised",
@@ -32,8 +30,9 @@ _MODIFIED_META = (
 
 
 def read_published(
-    tree: Node, url: str, meta: Meta, item: Json, byline: Byline, latest: datetime, headline: Node
+    tree: Node, url: str, meta: Meta, item: Json, in_byline: Moment | None, latest: datetime, headline: Node
 ) -> Moment | None:
+    """Return the first plausible moment of publication; a date in the future gives way to the next source."""
     for value in (item.get("datePublished"), item.get("dateCreated")):
         if found := parse_moment(string(value), "json-ld", latest):
             return found
@@ -42,19 +41,20 @@ def read_published(
             return found
     return (
         _time_tag(tree, latest, headline, modified=False)
-        or byline.published
+        or in_byline
         or url_date(url, latest)
         or _htmldate(tree, latest)
     )
 
 
-def read_modified(tree: Node, meta: Meta, item: Json, byline: Byline, latest: datetime) -> Moment | None:
+def read_modified(tree: Node, meta: Meta, item: Json, in_byline: Moment | None, latest: datetime) -> Moment | None:
+    """Return the first plausible moment of modification; ``None`` when the page tells of none."""
     if found := parse_moment(string(item.get("dateModified")), "json-ld", latest):
         return found
     for name in _MODIFIED_META:
         if found := parse_moment(first(meta, name), "meta", latest):
             return found
-    return _time_tag(tree, latest, None, modified=True) or byline.modified
+    return _time_tag(tree, latest, None, modified=True) or in_byline
 
 
 _MODIFIED_MARK = re.compile(r"modif|updat|edited|aktualis", re.I)

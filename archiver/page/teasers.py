@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from archiver.blocks import blocks_of, drop, is_prose, lines_of
-from archiver.byline import byline_tokens
-from archiver.markup import Node, normal, squeeze, text_of
+from archiver.page.blocks import block_lines, blocks_of, drop, is_prose
+from archiver.page.byline import byline_tokens
+from archiver.page.markup import Node, normal, squeeze, text_of
 
 _TEASER_HEADING = re.compile(
     r"(?:last|latest|more|other|top|recent|related|recommended|popular|further|breaking|trending)"
@@ -166,7 +166,7 @@ def is_teaser_heading(block: Node) -> bool:
 
 def _count_teasers(blocks: Sequence[Node], links: Links) -> int:
     """Count the blocks at the start that belong to a list of teasers."""
-    is_link = [all(map(links.hold, lines_of(block))) for block in blocks]
+    is_link = [all(map(links.hold, block_lines(block))) for block in blocks]
     has_summaries = sum(is_link) >= 2 and all(now or before for before, now in pairwise([False, *is_link]))
     if has_summaries:
         return len(blocks)
@@ -174,6 +174,6 @@ def _count_teasers(blocks: Sequence[Node], links: Links) -> int:
     for position, block in enumerate(blocks):
         if is_link[position]:
             count = position + 1
-        elif not all(len(line.split()) <= 3 or byline_tokens(line) for line in lines_of(block)):
+        elif not all(len(line.split()) <= 3 or byline_tokens(line) for line in block_lines(block)):
             break
     return count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archiver.markup import Node, squeeze, text_of
+from archiver.page.markup import Node, squeeze, text_of
 
 _WRAPPERS = frozenset({"body", "div", "article", "section", "main"})
 
@@ -23,6 +23,7 @@ def blocks_of(body: Node) -> list[Node]:
 
 
 def drop(block: Node) -> None:
+    """Take a block out; text that follows it stays."""
     parent, previous, tail = block.getparent(), block.getprevious(), block.tail
     if tail and tail.strip():
         if previous is not None:
@@ -34,10 +35,12 @@ def drop(block: Node) -> None:
 
 
 def is_prose(block: Node) -> bool:
+    """Tell whether a block is long enough for a sentence."""
     return len(text_of(block).split()) >= 8
 
 
-def lines_of(block: Node) -> Iterator[str]:
+def block_lines(block: Node) -> Iterator[str]:
+    """Yield the text of a block, of a list item by item."""
     items = list(block.iter("item"))
     for each in items or [block]:
         if text := text_of(each):

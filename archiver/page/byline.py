@@ -11,10 +11,10 @@ from functools import lru_cache
 from typing import Any
 
 from archiver.article import Precision
-from archiver.dates import Moment, find_clock, find_date, moment
-from archiver.lines import Line, lines_of
-from archiver.markup import Node, normal
-from archiver.names import BY, PARTICLES, like_a_name, split_names
+from archiver.page.dates import Moment, find_clock, find_date, moment
+from archiver.page.lines import Line, lines_of
+from archiver.page.markup import Node, normal
+from archiver.page.names import BY, PARTICLES, ROLE, like_a_name, split_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,8 @@ def byline_tokens(text: str) -> tuple[tuple[str, Any, str], ...] | None:
 
 
 def _byline_words(text: str) -> bool:
-    words = text.split()
+    name, *roles = re.split(r",\s+", text)
+    words = name.split() if roles and all(map(ROLE.search, roles)) else text.split()
     if len(words) > 3 and text.endswith((".", "!", "?")):
         return False
     return len(words) <= 9 and all(not w[0].islower() or w.lower().strip(".,") in _SMALL_WORDS for w in words)

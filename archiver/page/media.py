@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from archiver.article import Image, Media
-from archiver.markup import Node, absolute, clip, inside, text_of
-from archiver.structured import Json, Meta, first, string
+from archiver.page.markup import Node, absolute, clip, inside, text_of
+from archiver.page.structured import Json, Meta, first, string
 
 
 def read_images(tree: Node, url: str, meta: Meta, item: Json) -> tuple[Image, ...]:
+    """Return up to 30 pictures: those declared first, then the figures; what several sources say is joined."""
     found: dict[str, Image] = {}
     candidates = [*_declared_images(item), *((src, None, None) for src in meta.get("og:image", [])), *_figures(tree)]
     for src, caption, alt in candidates:
@@ -45,6 +46,7 @@ def _figures(tree: Node) -> Iterator[tuple[str | None, str | None, str | None]]:
 
 
 def read_media(tree: Node, url: str, meta: Meta, item: Json) -> tuple[Media, ...]:
+    """Return up to 20 films and recordings, declared or embedded."""
     found: dict[str, Media] = {}
     for kind in ("video", "audio"):
         declared = item.get(kind)

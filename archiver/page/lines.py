@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from archiver.markup import MOST_TEXT, Node, squeeze
+from archiver.page.markup import MOST_TEXT, Node, squeeze
 
 # fmt: off
 _INLINE = frozenset({

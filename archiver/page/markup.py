@@ -39,6 +39,7 @@ def text_of(element: Node) -> str:
 
 
 def inside(element: Node, tags: set[str]) -> bool:
+    """Tell whether an element stands within one of these."""
     return any(ancestor.tag in tags for ancestor in element.iterancestors())
 
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lxml import etree
 
 from archiver.article import Author
-from archiver.dates import find_date
-from archiver.markup import Node, absolute, inside, squeeze, text_of
-from archiver.structured import Json, Meta, string, types_of
-from archiver.titles import names_site
+from archiver.page.dates import find_date
+from archiver.page.markup import Node, absolute, inside, squeeze, text_of
+from archiver.page.structured import Json, Meta, string, types_of
+from archiver.page.titles import SiteNames
 
 _SUFFIX = re.compile(
     r"(?:ph\.?d|m\.?d|jr|sr|ii|iii|iv|esq|mba|cpa|cfa|rn|dds|dvm|msc|bsc|ma|llm|jd|obe|mbe|cbe|mp)\.?", re.I
 )
-_ROLE = re.compile(
+ROLE = re.compile(
     r"\b(?:reporters?|editors?|correspondents?|writers?|staff|columnists?|contributors?|journalists?|producers?|analysts?|"
     r"bureau chief|desk|redakteur(?:in)?|korrespondent(?:in)?|journaliste|photographers?|photos?|director|professor)\b",
     re.I,
@@ -73,37 +73,38 @@ def _clean_name(piece: str) -> str | None:
     words = piece.split()
     if not 0 < len(words) <= 6 or len(piece) > 60 or len(piece) < 2 or _NOT_A_NAME.search(piece):
         return None
-    if (_ROLE.search(piece) and len(words) < 5 and not piece.lower().endswith(("news", "staff"))) or find_date(piece):
+    if (ROLE.search(piece) and len(words) < 5 and not piece.lower().endswith(("news", "staff"))) or find_date(piece):
         return None
     return piece
 
 
 def like_a_name(text: str) -> bool:
+    """Tell whether a text could be a name: a few words, none in lower case but such as "of" and "van"."""
     words = text.split()
     return 0 < len(words) <= 8 and all(not word[0].islower() or word.lower() in PARTICLES for word in words)
 
 
 def read_authors(
-    tree: Node, meta: Meta, item: Json, byline: Byline, site_names: frozenset[str], url: str
+    tree: Node, meta: Meta, item: Json, in_byline: Sequence[str], site: SiteNames, url: str
 ) -> tuple[Author, ...]:
     """Persons of the first source that names any; else what stands in the byline; else whoever published."""
-    fallback = [Author(name) for name in byline.authors]
-    for source in _author_sources(tree, meta, item, byline, url):
+    fallback = [Author(name) for name in in_byline]
+    for source in _author_sources(tree, meta, item, in_byline, url):
         authors = list({author.name.casefold(): author for author in reversed(source)}.values())[::-1]
-        persons = [author for author in authors if not names_site(author.name, site_names)]
+        persons = [author for author in authors if not site.match(author.name)]
         if persons:
             return tuple(persons[:30])
         fallback = fallback or authors
     return tuple(fallback[:30])
 
 
-def _author_sources(tree: Node, meta: Meta, item: Json, byline: Byline, url: str) -> Iterator[list[Author]]:
+def _author_sources(tree: Node, meta: Meta, item: Json, in_byline: Sequence[str], url: str) -> Iterator[list[Author]]:
     persons, organisations = _declared_authors(item.get("author") or item.get("creator"), url)
     yield persons
     names = ("author", "article:author", "byl", "parsely-author", "sailthru.author", "dc.creator", "dcterms.creator")
     for name in (*names, "citation_author", "article:author_name", "twitter:creator_name"):
         yield [Author(each) for value in meta.get(name, [])[:20] for each in split_names(value)]
-    yield [Author(name) for name in byline.authors]
+    yield [Author(name) for name in in_byline]
     yield _marked_authors(tree, url)
     yield organisations
 

@@ -13,12 +13,16 @@ from collections.abc import Iterator
 from lxml import etree
 from lxml.html import HTMLParser, document_fromstring
 
-from archiver.markup import Node
+from archiver.page.markup import Node
 
 MOST_BYTES = 8 * 2**20
 """A page is read up to here; the largest real articles measured are below 5 MB."""
 MOST_TAGS = 200_000
 """Tags read of a page; the pages above it are generated tables and attacks."""
+MOST_LEVELS = 2048
+"""Elements within each other that libxml2 reads when asked for as many as it can."""
+MOST_TEXT = 2_000_000
+"""Characters of text read of a page, three novels; reading takes some seconds for each million."""
 _MAGIC = (
     (b"%PDF-", "pdf"),
     (b"\x89PNG", "image"),
@@ -138,13 +142,81 @@ def _guessed(body: bytes) -> str:
     return body.decode(best.encoding if best else "cp1252", "replace")
 
 
-def parse(source: str) -> Node | None:
-    """Parse a page; ``None`` if nothing is left of it.
+def parse(source: str) -> tuple[Node | None, tuple[str, ...]]:
+    """Return the tree of a page, ``None`` if nothing is left of it, and notes on what was cut.
 
-    libxml2 stops at a depth of 256, which also keeps everything that recurses over the tree safe.
+    libxml2 stops at 256 levels, which pages reach that never close a ``<font>``. They are parsed once more, up to its
+    higher limit, and flattened, since everything that recurses over the tree relies on the lower one.
     """
-    parser = HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, collect_ids=False)
+    notes: list[str] = []
+    tree, is_too_deep = _parsed(source, huge_tree=False)
+    if is_too_deep:
+        tree, is_too_deep = _parsed(source, huge_tree=True)
+        if is_too_deep:
+            notes.append(f"nested deeper than {MOST_LEVELS:,} levels; what follows was not read")
+        if tree is not None:
+            _flatten(tree)
+    if tree is not None and len(source) > MOST_TEXT and _cut_text(tree):
+        notes.append(f"only the first {MOST_TEXT:,} characters of text were read")
+    return tree, tuple(notes)
+
+
+def _parsed(source: str, *, huge_tree: bool) -> tuple[Node | None, bool]:
+    """Parse, and tell whether the parser stopped because elements were nested too deep for it."""
+    parser = HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, collect_ids=False, huge_tree=huge_tree)
     try:
-        return document_fromstring(source.encode("utf-8", "replace"), parser=parser)
+        tree = document_fromstring(source.encode("utf-8", "replace"), parser=parser)
     except (etree.LxmlError, ValueError, AssertionError):
-        return None
+        tree = None
+    return tree, any("depth" in (error.message or "").lower() for error in parser.error_log)
+
+
+_FLAT_FROM = 100
+_FLAT_HEIGHT = 15
+
+
+def _flatten(tree: Node) -> None:
+    """Bring a tree down to 256 levels: below the 100th, what holds more than a few is put before what it holds."""
+    heights: dict[Node, int] = {}
+    tops: list[Node] = []
+    level = 0
+    for event, element in etree.iterwalk(tree, events=("start", "end")):
+        level += 1 if event == "start" else -1
+        if event == "end":
+            heights[element] = 1 + max(map(heights.__getitem__, element), default=0)
+            if level == _FLAT_FROM - 1 and heights[element] > _FLAT_HEIGHT:
+                tops.append(element)
+    for top in tops:
+        _spread(top, heights)
+
+
+def _spread(top: Node, heights: dict[Node, int]) -> None:
+    """Make children of all descendants that are too high, in page order, and leave the others where they are."""
+    steps: list[tuple[str, Node]] = []
+    walk = etree.iterwalk(top, events=("start", "end"))
+    for event, element in walk:
+        steps.append((event, element))
+        if event == "start" and heights[element] < _FLAT_HEIGHT:
+            walk.skip_subtree()
+    tails: dict[Node, str] = {}
+    for event, element in steps[1:-1]:
+        if event == "start":
+            tails[element], element.tail = element.tail or "", None
+            top.append(element)
+        else:
+            top[-1].tail = (top[-1].tail or "") + tails[element] or None
+
+
+def _cut_text(tree: Node) -> bool:
+    """Remove what follows the first ``MOST_TEXT`` characters that are no script, and tell whether anything did."""
+    seen = 0
+    for element in tree.iter():
+        seen += len(element.tail or "") + (0 if element.tag in ("script", "style") else len(element.text or ""))
+        if seen > MOST_TEXT:
+            element.text = (element.text or "")[:MOST_TEXT]
+            for each in (element, *element.iterancestors()):
+                each.tail = None
+                for following in list(each.itersiblings()):
+                    following.getparent().remove(following)
+            return True
+    return False

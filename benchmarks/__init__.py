@@ -1,0 +1,1 @@
+"""What the archiver costs; docs/benchmarks.md has the figures and says how to read them."""

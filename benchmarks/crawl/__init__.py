@@ -1,0 +1,1 @@
+"""CPU per archived page, against Scrapy with trafilatura that keeps nothing."""

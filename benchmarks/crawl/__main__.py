@@ -1,0 +1,5 @@
+"""``python -m benchmarks.crawl``."""
+
+from benchmarks.crawl.bench import main
+
+main()
