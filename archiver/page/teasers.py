@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from archiver.page.blocks import block_lines, blocks_of, drop, is_prose
 from archiver.page.byline import byline_tokens
@@ -80,28 +80,30 @@ def _teaser_items(top: Node) -> list[Node]:
         return []
     for sibling in top.itersiblings():
         text = text_of(sibling)
-        is_teaser = not text or _begins_with_link(sibling) or (after_link and len(text.split()) < 60)
+        is_link = bool(text) and _begins_with_link(sibling, text)
+        is_teaser = not text or is_link or (after_link and len(text.split()) < 60)
         if not is_teaser or len(items) > _MOST_TEASERS:
             break
-        after_link = bool(text) and _begins_with_link(sibling) and sibling.tag in _HEADING_TAGS
+        after_link = is_link and sibling.tag in _HEADING_TAGS
         items.append(sibling)
         if squeeze(sibling.tail or ""):
             break
     return items
 
 
-def _begins_with_link(element: Node) -> bool:
+def _begins_with_link(element: Node, text: str) -> bool:
     """Tell whether the first words are a link, a date before them aside, and every list item's as well."""
-    entries = list(element.iter("li")) or [element]
-    return all(_first_link(entry) for entry in entries[:_MOST_TEASERS])
+    entries = list(islice(element.iter("li"), _MOST_TEASERS))
+    if not entries:
+        return _is_link_first(element, text)
+    return all(_is_link_first(entry, text_of(entry)) for entry in entries)
 
 
-def _first_link(entry: Node) -> bool:
-    links = [entry] if entry.tag == "a" else list(entry.iter("a"))
-    first = next(filter(None, map(text_of, links)), None)
-    if first is None:
+def _is_link_first(entry: Node, text: str) -> bool:
+    first = text if entry.tag == "a" else next(filter(None, map(text_of, entry.iter("a"))), None)
+    if not first:
         return False
-    before = text_of(entry).partition(first)[0]
+    before = text.partition(first)[0]
     return not before.strip() or (len(before) < 40 and any(map(str.isdigit, before)))
 
 

@@ -105,9 +105,10 @@ class Command:
 class Place(Protocol):
     """Where an archive lies, looked at behind the command's back."""
 
-    command: Command
+    @property
+    def command(self) -> Command: ...
 
-    def keys(self) -> list[str]:
+    def stored(self) -> list[str]:
         """Every stored key that is part of the archive, sorted."""
 
     def read(self, key: str) -> bytes: ...
@@ -129,7 +130,7 @@ class LocalPlace:
     def directory(self) -> Path:
         return self.command.home / self.command.archive
 
-    def keys(self) -> list[str]:
+    def stored(self) -> list[str]:
         files = (path for path in self.directory.rglob("*") if path.is_file())
         return sorted(str(path.relative_to(self.directory)) for path in files if "index.sqlite3" not in path.name)
 
@@ -143,7 +144,7 @@ class LocalPlace:
         return sorted(self.directory.glob("index.sqlite3*"))
 
     def leftovers(self) -> list[str]:
-        return [key for key in self.keys() if key.endswith(HALF_WRITTEN)]
+        return [key for key in self.stored() if key.endswith(HALF_WRITTEN)]
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ class S3Place:
     def _prefix(self) -> str:
         return self.command.archive.removeprefix("s3://").partition("/")[2] + "/"
 
-    def keys(self) -> list[str]:
+    def stored(self) -> list[str]:
         pages = self.server.client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
         return sorted(item["Key"].removeprefix(self._prefix) for page in pages for item in page.get("Contents", ()))
 
@@ -176,7 +177,7 @@ class S3Place:
     def leftovers(self) -> list[str]:
         spool = self.command.home / ".local/state/article-archiver"
         spooled = [str(path.relative_to(spool)) for path in spool.rglob("*") if path.is_file()]
-        return [key for key in self.keys() if key.endswith(HALF_WRITTEN)] + spooled
+        return [key for key in self.stored() if key.endswith(HALF_WRITTEN)] + spooled
 
 
 @contextmanager
