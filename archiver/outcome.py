@@ -17,6 +17,8 @@ from archiver.article import Outcome
 
 TINY = 150
 """Visible words up to which a page may be a mere notice."""
+TEASER = 300
+"""Words of text below which what a page shows of an article that it declares not free is taken for a teaser."""
 SHORT = 120
 """Words of text up to which an article may be the teaser before a wall."""
 
@@ -151,8 +153,11 @@ def consent(signs: Signs) -> str | None:
 
 
 def paywalled(signs: Signs) -> str | None:
-    """The publisher declares the article not free, or a short text ends at a paywall."""
-    if signs.accessible_for_free is False:
+    """The publisher declares the article not free and shows no more than a teaser, or a short text ends at a paywall.
+
+    Many papers declare it of articles they show whole (13 in 100 of the pages measured), so the text decides.
+    """
+    if signs.accessible_for_free is False and signs.words < TEASER:
         return "the page declares isAccessibleForFree false"
     if signs.words <= SHORT and (match := _PAYWALL.search(signs.visible)):
         return f'short text and "{_quote(match)}"'

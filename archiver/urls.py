@@ -28,7 +28,8 @@ def check_url(text: str) -> str:
         raise BadRequest(f"{text!r} is not a URL (it holds spaces or control characters); copy it from the browser")
     if parts.scheme in ("http", "https") and host:
         if "@" in parts.netloc:
-            raise BadRequest(f"{text!r} names a user, which cannot be passed on; write it without what precedes the @")
+            shown = without_password(url)
+            raise BadRequest(f"{shown!r} names a user, which cannot be passed on; write it without what precedes the @")
         if not _is_host(host):
             raise BadRequest(f"{text!r} is not a URL ({host[:60]!r} cannot be a host); check its spelling")
         return url
@@ -36,6 +37,15 @@ def check_url(text: str) -> str:
         raise BadRequest(f"{url}: only http and https pages can be archived, not {parts.scheme}:")
     hint = f"; did you mean https://{url}" if re.fullmatch(r"[\w-]+(\.[\w-]+)+(/\S*)?", url) else ""
     raise BadRequest(f"{text!r} is not a URL{hint or '; write it like https://example.com/story'}")
+
+
+def without_password(url: str) -> str:
+    """Return `url` without the user and password in it, which are nobody's business in a log.
+
+    >>> without_password("https://jo:secret@example.com/a@b")
+    'https://[redacted]@example.com/a@b'
+    """
+    return re.sub(r"//[^/?#\s]*@", "//[redacted]@", url, count=1)
 
 
 def _is_host(host: str) -> bool:

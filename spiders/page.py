@@ -10,7 +10,7 @@ from archiver.crawl.pipeline import UnfetchedPage
 from archiver.crawl.saves import SaveRequest, known_attempt
 from archiver.crawl.spider import ArchivingSpider
 from archiver.errors import ArchiveError, BadRequest
-from archiver.urls import check_url
+from archiver.urls import check_url, without_password
 
 
 class PageSpider(ArchivingSpider):
@@ -43,7 +43,7 @@ class PageSpider(ArchivingSpider):
                 return self.page_request(url, job=request.job)
         except (BadRequest, ValueError) as error:
             self.recorder.begin()
-            return UnfetchedPage(request.url, "failed", (str(error),), meta)
+            return UnfetchedPage(without_password(request.url), "failed", (str(error),), meta)
         self.recorder.begin()
         return UnfetchedPage(url, known.outcome, known.evidence, meta, known)
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from archiver.article import Article
 from archiver.crawl.attempt import Attempt, warc_json
@@ -50,6 +51,7 @@ class ArticlePipeline:
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
         self._recorder = Recorder.of(crawler)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         settings = crawler.settings
         self._readers = Readers(
             workers=settings.getint("ARCHIVER_READERS") or None, time_limit=settings.getfloat("ARCHIVER_READ_SECONDS")
@@ -78,8 +80,9 @@ class ArticlePipeline:
             return Attempt(url, "failed", ("the answer could not be captured",), captures=captures)
         try:
             read = failed_article(item.page, item.failure) if item.failure else await self._readers.read(item.page)
-            article = await asyncio.to_thread(self._complete, read, stored)
-            await self._recorder.write_article(stored, article)
+            async with self._turn(stored.entry.urlkey):
+                article = await asyncio.to_thread(self._complete, read, stored)
+                await self._recorder.write_article(stored, article)
         except ArchiveError as error:
             return replace(_located(url, stored, captures), outcome="failed", evidence=(str(error),))
         except BaseException:
@@ -92,6 +95,13 @@ class ArticlePipeline:
             title=article.title,
             version=article.version,
         )
+
+    def _turn(self, urlkey: str) -> asyncio.Lock:
+        """Return the lock of one page: a version is compared with the one before only when that one is written."""
+        lock = self._turns.get(urlkey)
+        if lock is None:
+            lock = self._turns[urlkey] = asyncio.Lock()
+        return lock
 
     def _complete(self, article: Article, stored: Stored) -> Article:
         return complete_article(self._recorder.archive, article, warc=warc_json(stored), date=stored.date)

@@ -108,6 +108,12 @@ def test_a_page_that_declares_itself_not_free_is_paywalled_and_keeps_its_teaser(
     assert "The pool will close." in (article.text or "")
 
 
+def test_an_article_that_is_shown_whole_is_saved_though_it_declares_itself_not_free() -> None:
+    item = '{"@type": "NewsArticle", "headline": "Pool", "isAccessibleForFree": false}'
+    article = read(story(PROSE, f'<script type="application/ld+json">{item}</script>', paragraphs=40))
+    assert (article.outcome, article.accessible_for_free) == ("saved", False)
+
+
 def test_a_short_text_before_a_paywall_is_paywalled() -> None:
     body = story(PROSE, paragraphs=1).replace(
         "</body>", "<div class='w'><h3>Subscribe to continue reading</h3></div></body>"

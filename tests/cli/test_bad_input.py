@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from archiver.urls import without_password
 from tests.cli.command import Command, LocalPlace
 from tests.oddcases import CASES, Case, head, ok
 from tests.s3server import Answer, S3Server, aws_environment, proxy
@@ -109,8 +110,8 @@ def bad_save(odd_server: WireLog, tmp_path_factory: pytest.TempPathFactory) -> C
     said = {each["url"]: each for each in done.objects}
 
     def tell(name: str) -> tuple[str, str]:
-        (*_, last) = said[urls[name]]["evidence"]
-        return said[urls[name]]["outcome"], last
+        (*_, last) = said[without_password(urls[name])]["evidence"]
+        return said[without_password(urls[name])]["outcome"], last
 
     return tell
 
