@@ -1,15 +1,30 @@
-"""Rules for every test: where everything is installed, a skip is a failure."""
+"""What every test may use, and a rule: where everything is installed, a skip is a failure."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
 
+from tests.s3server import S3Server, s3_server
+from tests.wirelog import WireLog, wire_log
+
 EVERYTHING_IS_HERE = bool(os.environ.get("ARCHIVER_TEST_ALL"))
 """Set where the servers some tests need were installed; then nothing has an excuse."""
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def server() -> Iterator[WireLog]:
+    with wire_log() as server:
+        yield server
 
 
 @pytest.hookimpl(wrapper=True)

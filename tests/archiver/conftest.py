@@ -7,20 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.s3server import S3Server, s3_server, use_environment
-from tests.wirelog import WireLog, wire_log
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[S3Server]:
-    with s3_server() as server:
-        yield server
-
-
-@pytest.fixture
-def server() -> Iterator[WireLog]:
-    with wire_log() as server:
-        yield server
+from tests.s3server import S3Server, use_environment
 
 
 @pytest.fixture(autouse=True, scope="package")

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.command import Command, LocalPlace, Place, S3Place
-from tests.s3server import S3Server, s3_server
-from tests.wirelog import WireLog, wire_log
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[S3Server]:
-    with s3_server() as server:
-        yield server
-
-
-@pytest.fixture
-def server() -> Iterator[WireLog]:
-    with wire_log() as server:
-        yield server
+from tests.s3server import S3Server
 
 
 @pytest.fixture

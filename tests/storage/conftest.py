@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from storage.blobs import Blobs, LocalBlobs
 from storage.s3 import S3Blobs
-from tests.s3server import S3Server, s3_server, use_environment
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[S3Server]:
-    with s3_server() as server:
-        yield server
+from tests.s3server import S3Server, use_environment
 
 
 @pytest.fixture
