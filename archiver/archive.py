@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,11 +29,13 @@ from storage.index import Index
 from storage.recovery import Recovered, recover_segments, stale_journals
 from storage.segment import OPEN, articles_key, warc_key
 from storage.sync import Progress, rebuild_index, sync_index
+from storage.urls import urlkey
 from storage.warc import Record, parse_date, read_record, read_records
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from archiver.reextract import Reextraction
     from storage.verify import Verification
 
 FORMAT = 1
@@ -296,6 +298,27 @@ class Archive:
         """
         self.recover()
         return rebuild_index(self.blobs, self.index, from_warc=from_warc, progress=progress)
+
+    def reextract(
+        self,
+        *,
+        site: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        urls: Iterable[str] = (),
+        workers: int | None = None,
+        progress: Progress | None = None,
+    ) -> Reextraction:
+        """Read articles again from their WARC files, where another extractor than today's has read them.
+
+        New articles files are written beside the old. Without a filter every article counts; `since` and `until` are
+        as in :meth:`snapshots`. An interrupted call is continued by the next one; a second one does nothing.
+        """
+        from archiver.reextract import Selection, reextract
+
+        between = (_bound(since) if since else None, _bound(until) if until else None)
+        selection = Selection(site, *between, frozenset(map(urlkey, urls)))
+        return reextract(self, selection, workers=workers, progress=progress)
 
     def recover(self) -> list[Recovered]:
         """Finish what killed processes left open; done by :meth:`open` already."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -39,17 +39,20 @@ def complete_article(archive: Archive, article: Article, *, warc: dict[str, Any]
     `warc` is the article's ``warc`` field, `date` the WARC-Date of the capture. An article whose text and title equal
     those of the version before gets the outcome ``unchanged``.
     """
-    located = replace(
-        article, id=article_id(warc["record_id"]), warc=WarcRef(**warc), captured_at=parse_date(date).isoformat()
-    )
-    if located.outcome not in READ_AS_ARTICLE:
-        return located
-    return _with_history(archive, located, date)
+    return give_history(archive, _placed(article, warc, date))
 
 
-def _with_history(archive: Archive, article: Article, date: str) -> Article:
+def _placed(article: Article, warc: dict[str, Any], date: str) -> Article:
+    captured_at = parse_date(date).isoformat()
+    return replace(article, id=article_id(warc["record_id"]), warc=WarcRef(**warc), captured_at=captured_at)
+
+
+def give_history(archive: Archive, article: Article) -> Article:
+    """Return an article that has its place with version, previous and change; what cannot be read has none."""
+    if article.outcome not in READ_AS_ARTICLE:
+        return article
     # A second later, because an earlier capture may carry the timestamp of this one.
-    moment = parse_date(date)
+    moment = datetime.fromisoformat(article.captured_at or "")
     found = _previous(archive.index, article, (moment + timedelta(seconds=1)).strftime("%Y%m%d%H%M%S"))
     if found is not None and found.id == article.id:  # it is being read again
         found = _previous(archive.index, article, moment.strftime("%Y%m%d%H%M%S"))
@@ -90,6 +93,11 @@ def article_of_snapshot(
     archive: Archive, snapshot: Snapshot, *, read: Callable[[Page], Article] = read_page
 ) -> Article:
     """Read the article of a capture again, with `read`; in this process by default."""
+    return give_history(archive, read_snapshot(archive, snapshot, read=read))
+
+
+def read_snapshot(archive: Archive, snapshot: Snapshot, *, read: Callable[[Page], Article] = read_page) -> Article:
+    """Read a capture that is in the archive; the article has its id and its place, but no history."""
     record = archive.read_record(snapshot.entry)
     warc = {
         "file": warc_key(snapshot.entry.segment),
@@ -105,4 +113,4 @@ def article_of_snapshot(
     except message.ContentTooLarge as error:
         page = Page(snapshot.url, snapshot.url, snapshot.status or 0, (), b"", snapshot.date)
         article = failed_article(page, str(error))
-    return complete_article(archive, article, warc=warc, date=record.field("WARC-Date") or "")
+    return _placed(article, warc, record.field("WARC-Date") or "")

@@ -25,7 +25,7 @@ import sqlite3
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -89,8 +89,8 @@ _INSERT_CAPTURE = f"""INSERT INTO captures
 _DELETE_CAPTURE = f"DELETE FROM captures WHERE url_id = {_URL_ID} AND timestamp = ? AND segment_id = ? AND offset = ?"
 _INSERT_ARTICLE = f"INSERT OR REPLACE INTO articles VALUES (?, ?, ?, ?, ?, ?, {_URL_ID}, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _DELETE_UNUSED_URL = """
-    DELETE FROM urls WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM captures WHERE url_id = ?1)
-    AND NOT EXISTS (SELECT 1 FROM articles WHERE url_id = ?1)"""
+    DELETE FROM urls WHERE id = ? AND NOT EXISTS (SELECT 1 FROM captures WHERE url_id = urls.id)
+    AND NOT EXISTS (SELECT 1 FROM articles WHERE url_id = urls.id)"""
 
 # CROSS JOIN keeps the order of the tables: SQLite has no statistics here, and guesses wrong for large prefixes.
 _CAPTURES = """
@@ -109,8 +109,8 @@ _ORIGINALS = f"""
     SELECT urlkey, url, timestamp, segment_id, captures.offset, length, mimes.name, status, digest, segments.name
     FROM captures CROSS JOIN segments ON segments.id = segment_id
     CROSS JOIN urls ON urls.id = url_id CROSS JOIN mimes ON mimes.id = mime_id
-    WHERE substr(digest, -8) = substr(?1, -8) AND digest = ?1 AND mime_id <> {_REVISIT_ID} AND final >= ?2
-    ORDER BY timestamp DESC, segment_id DESC, captures.offset DESC LIMIT ?3"""
+    WHERE substr(digest, -8) = substr(?, -8) AND digest = ? AND mime_id <> {_REVISIT_ID} AND final >= ?
+    ORDER BY timestamp DESC, segment_id DESC, captures.offset DESC LIMIT ?"""
 
 _ARTICLES = """
     SELECT segments.name, capture_offset, revision, articles.offset, length, articles.id, urlkey, url, timestamp,
@@ -118,6 +118,8 @@ _ARTICLES = """
     FROM articles CROSS JOIN segments ON segments.id = segment_id CROSS JOIN urls ON urls.id = url_id """
 _ARTICLE_OF = f"""{_ARTICLES} WHERE segment_id = (SELECT id FROM segments WHERE name = ?) AND capture_offset = ?
     ORDER BY revision DESC LIMIT 1"""
+_HAS_REVISION = """SELECT EXISTS (SELECT 1 FROM articles
+    WHERE segment_id = (SELECT id FROM segments WHERE name = ?) AND revision = ?)"""
 _IS_NEWEST_REVISION = """NOT EXISTS (SELECT 1 FROM articles AS later WHERE later.segment_id = articles.segment_id
     AND later.capture_offset = articles.capture_offset AND later.revision > articles.revision)"""
 _PREVIOUS_ARTICLE = f"""{_ARTICLES} WHERE url_id = ? AND timestamp < ?
@@ -251,6 +253,14 @@ class Index:
         """Return the names of the segments that are complete."""
         return self._segments(final=1)
 
+    def lacking_revisions(self, newest: Mapping[str, int]) -> set[str]:
+        """Return which segments have no article of the revision named here; a question of microseconds for each.
+
+        A segment whose articles file of that revision cannot be read lacks it for ever.
+        """
+        with self._reading() as db:
+            return {each[0] for each in newest.items() if db.execute(_HAS_REVISION, each).fetchone() == (0,)}
+
     def open_segments(self) -> set[str]:
         """Return the names of the segments that are still being written, or whose writer died."""
         return self._segments(final=0)
@@ -311,7 +321,8 @@ class Index:
         With `final_only`, only from segments that are complete.
         """
         with self._reading() as db:
-            rows = db.execute(_ORIGINALS, (_pack_digest(payload_digest), int(final_only), limit)).fetchall()
+            digest = _pack_digest(payload_digest)
+            rows = db.execute(_ORIGINALS, (digest, digest, int(final_only), limit)).fetchall()
         return [_entry(row) for row in rows]
 
     def articles(self, captures: Iterable[Entry]) -> dict[tuple[str, int], ArticleEntry]:
@@ -640,9 +651,9 @@ def _segment_id(db: sqlite3.Connection, segment: str) -> int:
 
 def _delete_rows(db: sqlite3.Connection, segment_id: int) -> None:
     """Delete all captures and articles of a segment, and the URLs that nothing refers to any more."""
-    question = """SELECT url_id FROM captures WHERE segment_id = ?1
-        UNION SELECT url_id FROM articles WHERE segment_id = ?1"""
-    urls = db.execute(question, (segment_id,)).fetchall()
+    question = """SELECT url_id FROM captures WHERE segment_id = ?
+        UNION SELECT url_id FROM articles WHERE segment_id = ?"""
+    urls = db.execute(question, (segment_id, segment_id)).fetchall()
     db.execute("DELETE FROM captures WHERE segment_id = ?", (segment_id,))
     db.execute("DELETE FROM articles WHERE segment_id = ?", (segment_id,))
     db.executemany(_DELETE_UNUSED_URL, urls)

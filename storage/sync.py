@@ -41,14 +41,16 @@ def article_revisions(blobs: Blobs) -> dict[str, list[int]]:
 
 
 def sync_index(blobs: Blobs, index: Index, *, progress: Progress | None = None) -> int:
-    """Load every complete segment the index has not seen; return how many.
+    """Load every complete segment the index has not seen, or not with its newest articles file; return how many.
 
     Segments that the index knows but the archive no longer holds are dropped from it.
     """
     known = index.final_segments()  # first: what somebody finalises from now on is not missing from what is stored
     stored = stored_segments(blobs)
-    missing = [segment for segment in stored if segment not in known]
-    revisions = article_revisions(blobs) if missing else {}
+    revisions = article_revisions(blobs)
+    newest = {segment: max(revisions[segment]) for segment in known.intersection(revisions)}
+    outdated = index.lacking_revisions({segment: number for segment, number in newest.items() if number > 1})
+    missing = [segment for segment in stored if segment not in known or segment in outdated]
     for number, segment in enumerate(missing):
         load_segment(blobs, index, segment, revisions.get(segment, []))
         if progress:
@@ -64,7 +66,7 @@ def load_segment(blobs: Blobs, index: Index, segment: str, revisions: list[int])
     A damaged CDXJ is made up for by the WARC; of a damaged articles file what can be read counts.
     """
     try:
-        captures = _read_captures(blobs, segment)
+        captures = read_captures(blobs, segment)
     except DamagedIndex as error:
         logger.warning("%s; reading %s instead", error, warc_key(segment))
         captures = _read_warc(blobs, segment)
@@ -72,7 +74,8 @@ def load_segment(blobs: Blobs, index: Index, segment: str, revisions: list[int])
     index.load_segment(segment, captures, articles)
 
 
-def _read_captures(blobs: Blobs, segment: str) -> list[Entry]:
+def read_captures(blobs: Blobs, segment: str) -> list[Entry]:
+    """Return what the CDXJ of a segment lists; raises :class:`DamagedIndex`."""
     key = cdxj_key(segment)
     with blobs.open(key) as stream:
         return list(read_cdxj(stream, key))
@@ -133,7 +136,7 @@ def rewrite_cdxj(blobs: Blobs, segment: str) -> None:
 
 def _lines_behind(blobs: Blobs, segment: str, end: int) -> Iterator[str]:
     try:
-        known = _read_captures(blobs, segment)
+        known = read_captures(blobs, segment)
     except (DamagedIndex, KeyNotFound):
         return
     for entry in known:

@@ -27,6 +27,7 @@ HOMES = {
     "boto3": ("storage/s3.py",),
     "botocore": ("storage/s3.py",),
     "trafilatura": ("archiver/extract.py",),
+    "markdown_it": ("archiver/page/safe_html.py",),
     "scrapy": SCRAPY_HOMES,
     "twisted": SCRAPY_HOMES,
 }

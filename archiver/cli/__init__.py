@@ -98,17 +98,22 @@ def _add_reading(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         ("domain", "of its host and all below it"),
     ):
         scope.add_argument(f"--{match}", dest="match", action="store_const", const=match, help=what)
-    snapshots.add_argument("--from", dest="since", metavar="DATE", help="not before, such as 2019-02 or 2019-02-07")
-    snapshots.add_argument("--to", dest="until", metavar="DATE", help="not after, the whole of DATE included")
+    _add_span(snapshots)
     get = _add(commands, "get", "reading:get", "print a snapshot: the newest, or the one nearest to a date")
     get.add_argument("url", metavar="URL")
     get.add_argument("--at", metavar="DATE", help="nearest to this date, such as 2019-02-07 or 2019-02-07T18:21")
     get.add_argument(
         "--format",
-        choices=("text", "markdown", "json", "html", "warc", "headers"),
+        choices=("text", "markdown", "clean", "json", "html", "warc", "headers"),
         default="text",
-        help="text, markdown, json: the article; html: the page as sent; warc: its records; headers: its head",
+        help="text, markdown, json: the article; clean: the article as a safe web page; html: the page as sent; "
+        "warc: its records; headers: its head",
     )
+
+
+def _add_span(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--from", dest="since", metavar="DATE", help="not before, such as 2019-02 or 2019-02-07")
+    parser.add_argument("--to", dest="until", metavar="DATE", help="not after, the whole of DATE included")
 
 
 def _add_keeping(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -116,6 +121,11 @@ def _add_keeping(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     verify.epilog = "Exit code 1 names what is wrong."
     reindex = _add(commands, "reindex", "keeping:reindex", "rebuild the index from the archived files")
     reindex.add_argument("--from-warc", action="store_true", help="make the CDXJ files anew too (slower)")
+    reextract = _add(commands, "reextract", "keeping:reextract", "read archived pages again with today's extractor")
+    reextract.epilog = "Articles it has read already are left alone; an interrupted run goes on where it was."
+    reextract.add_argument("--site", metavar="NAME", help="only articles of this site")
+    _add_span(reextract)
+    reextract.add_argument("--url", action="append", metavar="URL", help="only articles of this URL; may be repeated")
     stats = _add(commands, "stats", "keeping:stats", "count what is archived")
     stats.add_argument(
         "--by",

@@ -1,14 +1,18 @@
-"""``archiver verify``, ``archiver reindex`` and ``archiver stats``."""
+"""``archiver verify``, ``archiver reindex``, ``archiver reextract`` and ``archiver stats``."""
 
 from __future__ import annotations
 
 import sys
 from argparse import Namespace
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from archiver.archive import set_aside_index
 from archiver.cli.output import opened, print_json, print_table, progress
 from archiver.errors import DamagedIndex
+
+if TYPE_CHECKING:
+    from archiver.reextract import Reextraction
 
 
 def verify(options: Namespace) -> int:
@@ -52,6 +56,33 @@ def _reindex(options: Namespace) -> int:
         elif not options.quiet:
             print(f"{segments} segments: {counts.captures} captures and {counts.articles} articles are indexed")
     return 0
+
+
+def reextract(options: Namespace) -> int:
+    """Read articles again; 1 when the captures of some cannot be read."""
+    with opened(options) as archive:
+        with progress(options, "Reading pages") as report:
+            done = archive.reextract(
+                site=options.site,
+                since=options.since,
+                until=options.until,
+                urls=options.url or (),
+                progress=report,
+            )
+        if options.json:
+            print_json(asdict(done))
+        elif not options.quiet:
+            print(_reextracted(done))
+    return 1 if done.unreadable else 0
+
+
+def _reextracted(done: Reextraction) -> str:
+    parts = [f"{done.segments} segments: {done.articles} articles read again, {done.changed} changed"]
+    if done.failed:
+        parts.append(f"{done.failed} failed now")
+    if done.unreadable:
+        parts.append(f"{done.unreadable} left as they were, since `archiver verify` finds their captures damaged")
+    return f"{', '.join(parts)}; {done.current} segments were up to date"
 
 
 def stats(options: Namespace) -> int:

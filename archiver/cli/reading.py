@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 
 from archiver.archive import AS_ARTICLE, REDIRECTS, Snapshot
+from archiver.article import Article
 from archiver.cli.output import one_line, opened, print_json
 from archiver.errors import ArchiveError, NotArchived
 from storage.message import ContentTooLarge
@@ -40,7 +41,7 @@ def get(options: Namespace) -> int:
     if options.json and options.format == "text":
         options.format = "json"
     with opened(options) as archive:
-        if options.format in ("text", "markdown", "json"):
+        if options.format in ("text", "markdown", "clean", "json"):
             return _print_article(archive.find_article(options.url, at=options.at), options)
         snapshot = archive.snapshot(options.url, at=options.at)
         sys.stdout.buffer.write(_bytes_of(snapshot, options.format))
@@ -66,13 +67,21 @@ def _print_article(snapshot: Snapshot, options: Namespace) -> int:
         reason, hint = "; ".join(article.evidence), "--format html shows what was kept"
         hint = f"--format json shows what could be read, {hint}" if text else hint
         raise ArchiveError(f"{snapshot.url} at {snapshot.timestamp} is {article.outcome}: {reason}; {hint}")
-    title = article.title or snapshot.url
-    print(f"{title}\n\n{text}" if options.format == "text" else f"# {title}\n\n{text}")
+    print(_shown(article, text, options.format))
     if options.at is None and not options.quiet:
         newest = snapshot.archive.snapshot(options.url)
         if newest.date > snapshot.date and newest.outcome not in (None, *AS_ARTICLE):
             print(f"archiver: the newest snapshot ({newest.timestamp}) is {newest.outcome}", file=sys.stderr)
     return 0
+
+
+def _shown(article: Article, text: str, form: str) -> str:
+    if form == "clean":
+        from archiver.page.safe_html import article_document
+
+        return article_document(article).rstrip()
+    title = article.title or article.url
+    return f"{title}\n\n{text}" if form == "text" else f"# {title}\n\n{text}"
 
 
 def _bytes_of(snapshot: Snapshot, form: str) -> bytes:

@@ -33,6 +33,8 @@ from archiver.extract import Page, failed_article
 
 READ_PAGE = "archiver.extract.read_page"
 MOST_WORKERS = 4
+NOT_READ = ("reader did not start", "reader pool")
+"""How evidence begins that says nothing of the page: nobody looked at it."""
 START_LIMIT = 120.0
 """Seconds a worker may take to import its libraries, which is long on a machine with other work."""
 _LENGTH = struct.Struct(">Q")

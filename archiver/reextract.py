@@ -1,0 +1,354 @@
+"""Reads archived pages again with today's extractor, and stores the articles beside the old ones.
+
+A segment is read again when an article asked for was read by another extractor (name, version or profile). Its new
+articles file ``<segment>.rN.jsonl.gz`` holds every article of the segment, those that were not asked for unchanged,
+so the file with the highest number is always the whole truth. It is written in one step: an interrupted run goes on
+with the next segment, and a second run finds nothing to do.
+
+What the page says is read anew. What the page does not know stays as it was recorded with the capture: id, place,
+time, requested URL, site, discovery, robots.txt, a date that came from a feed or sitemap, and the history: version,
+previous, change, and whether a reading was ``unchanged``. So two readings of one version may differ where the new
+extractor reads more. Only an article that could not be read before is given a history now, and one that can no longer
+be read has none.
+
+Where an articles file is damaged, the pages behind the damage are read as if for the first time.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from archiver.article import Article
+from archiver.crawl.readers import NOT_READ, Readers
+from archiver.errors import ArchiveError, DamagedRecord, KeyExists, KeyNotFound
+from archiver.extract import Page, extractor
+from archiver.reading import READ_AS_ARTICLE, give_history, read_snapshot
+from storage.articles import pack_article, read_articles, unpack_article
+from storage.cdx import ArticleEntry, Entry
+from storage.errors import DamagedIndex
+from storage.segment import articles_key
+from storage.sync import Progress, article_revisions, load_segment, read_captures
+from storage.urls import urlkey
+
+if TYPE_CHECKING:
+    from archiver.archive import Archive
+
+logger = logging.getLogger(__name__)
+
+MOST_AHEAD = 64
+"""Segments begun before the oldest of them is done, so that small ones keep all cores busy."""
+FROM_DISCOVERY = ("feed", "sitemap")
+"""Sources of a date that the page does not know."""
+_PAGES = ("text/html", "application/xhtml+xml")
+
+Read = Callable[[Page], Article]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which articles to read again; all of them unless told otherwise."""
+
+    site: str | None = None
+    since: str | None = None
+    """The first digits of a timestamp, inclusive; so is ``until``."""
+    until: str | None = None
+    urls: frozenset[str] = frozenset()
+    """Urlkeys."""
+
+    @property
+    def is_everything(self) -> bool:
+        return self == Selection()
+
+    def holds(self, located: ArticleEntry) -> bool:
+        """Tell whether an article is to be read again."""
+        return (
+            (self.site is None or located.site == self.site)
+            and (self.since is None or located.timestamp >= self.since)
+            and (self.until is None or located.timestamp[: len(self.until)] <= self.until)
+            and (not self.urls or urlkey(located.url) in self.urls)
+        )
+
+
+@dataclass(slots=True)
+class Reextraction:
+    """What a run has done."""
+
+    segments: int = 0
+    """Segments that have got a new articles file."""
+    articles: int = 0
+    """Articles read again, those that failed among them."""
+    changed: int = 0
+    """Of these, how many have another outcome, title or text than before."""
+    failed: int = 0
+    """Of these, how many now have the outcome ``failed`` and had another."""
+    unreadable: int = 0
+    """Articles left as they were, because their capture cannot be read; `archiver verify` says why."""
+    current: int = 0
+    """Segments left alone: the present extractor has read them already."""
+
+    def add(self, part: Reextraction) -> None:
+        """Count what was done to one more segment."""
+        for name, value in asdict(part).items():
+            setattr(self, name, getattr(self, name) + value)
+
+
+def reextract(
+    archive: Archive,
+    selection: Selection,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    time_limit: float = 30.0,
+) -> Reextraction:
+    """Read the selected articles again, on all cores; `progress` is told articles done and articles in all."""
+    count = workers or os.cpu_count() or 1
+    readers = Readers(count, time_limit=time_limit)
+    threads = ThreadPoolExecutor(count, thread_name_prefix="reextract")
+    run = _Run(archive, selection, threads, readers.read_and_wait, progress)
+    try:
+        return run.all(ahead=4 * count)
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+        readers.close()
+        threads.shutdown()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """An article read again, packed: a segment may hold tens of thousands."""
+
+    member: bytes
+    is_changed: bool
+    has_failed: bool
+    """And had not before."""
+    lacks_history: bool
+
+    @classmethod
+    def of(cls, new: Article, old: Article | None) -> _Reading:
+        return cls(
+            member=pack_article(new.to_json()),
+            is_changed=old is None or (new.outcome, new.title, new.text) != (old.outcome, old.title, old.text),
+            has_failed=new.outcome == "failed" and (old is None or old.outcome != "failed"),
+            lacks_history=new.version is None and new.outcome in READ_AS_ARTICLE,
+        )
+
+    def finished(self, archive: Archive) -> bytes:
+        """Return the article as it is to be stored."""
+        if not self.lacks_history:
+            return self.member
+        article = Article.from_json(unpack_article(self.member, "an article just read", 0))
+        return pack_article(give_history(archive, article).to_json())
+
+
+@dataclass(slots=True)
+class _Segment:
+    """The articles a segment has, and which of them are to be read."""
+
+    name: str
+    revisions: list[int]
+    members: dict[int, bytes] = field(default_factory=dict)
+    """By offset of the capture, as they lie in the newest articles file that has them."""
+    stale: set[int] = field(default_factory=set)
+    is_whole: bool = True
+    readings: dict[int, Future[_Reading]] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, archive: Archive, selection: Selection, name: str, revisions: list[int]) -> _Segment:
+        segment = cls(name, sorted(revisions))
+        for revision in segment.revisions:
+            with suppress(KeyNotFound):  # removed a moment ago
+                segment._load(archive.blobs.read(articles_key(name, revision)), revision, selection)
+        return segment
+
+    def _load(self, data: bytes, revision: int, selection: Selection) -> None:
+        present = asdict(extractor())
+        key = articles_key(self.name, revision)
+        try:
+            for entry, article in read_articles(io.BytesIO(data), key, segment=self.name, revision=revision):
+                offset = entry.capture_offset
+                self.members[offset] = data[entry.offset : entry.offset + entry.length]
+                self.stale.discard(offset)
+                if selection.holds(entry) and article.get("extractor") != present:
+                    self.stale.add(offset)
+        except DamagedRecord as error:
+            logger.warning("%s; the pages behind it are read again", error)
+            self.is_whole = False
+
+    def to_read(self, captures: dict[int, Entry], selection: Selection) -> list[int]:
+        """Return the captures to read, in the order in which they were made."""
+        lost: set[int] = set()
+        if not self.is_whole and selection.is_everything:
+            lost = {offset for offset, entry in captures.items() if _is_page(entry) and offset not in self.members}
+        return sorted(self.stale | lost)
+
+    def old(self, offset: int) -> Article | None:
+        """Return the article as it was read before; ``None`` where that is lost."""
+        member = self.members.get(offset)
+        if member is None:
+            return None
+        try:
+            return Article.from_json(unpack_article(member, self.name, offset))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise DamagedRecord(f"{self.name}: the article of the capture at offset {offset}: {error}") from None
+
+
+def _is_page(entry: Entry) -> bool:
+    is_answer = entry.status is not None and not 300 <= entry.status < 400
+    return is_answer and (entry.mime in _PAGES or entry.is_revisit) and not entry.url.endswith("/robots.txt")
+
+
+@dataclass(slots=True)
+class _Run:
+    archive: Archive
+    selection: Selection
+    threads: ThreadPoolExecutor
+    read: Read
+    progress: Progress | None
+    done: Reextraction = field(default_factory=Reextraction)
+    _seen: int = 0
+    _total: int = 0
+
+    def all(self, *, ahead: int) -> Reextraction:
+        """Finish segments one after the other, while the pages of those behind are being read."""
+        revisions = article_revisions(self.archive.blobs)
+        expected = self._expected(revisions)
+        self._total = expected.total()
+        begun: deque[_Segment] = deque()
+        for name in sorted(expected):
+            begun.append(self._begin(name, revisions.get(name, [])))
+            while begun and (len(begun) >= MOST_AHEAD or _waiting(begun) >= ahead):
+                self._finish(begun[0], expected[begun.popleft().name])
+        while begun:
+            self._finish(begun[0], expected[begun.popleft().name])
+        return self.done
+
+    def _expected(self, revisions: dict[str, list[int]]) -> Counter[str]:
+        """Return how many articles to look at in each complete segment that has any."""
+        final = self.archive.index.final_segments()
+        expected: Counter[str] = Counter()
+        last: tuple[str, int] | None = None
+        for located in self.archive.index.all_articles():  # revisions of one article come one after the other
+            place = (located.segment, located.capture_offset)
+            if place != last and located.segment in final and self.selection.holds(located):
+                expected[located.segment] += 1
+                last = place
+        if self.selection.is_everything:  # also where not one article could be read
+            expected.update({name: 0 for name in final.intersection(revisions) if name not in expected})
+        return expected
+
+    def _begin(self, name: str, revisions: list[int]) -> _Segment:
+        segment = _Segment.load(self.archive, self.selection, name, revisions)
+        if segment.is_whole and not segment.stale:
+            return segment
+        captures = self._captures(name)
+        for offset in segment.to_read(captures, self.selection):
+            segment.readings[offset] = self.threads.submit(self._reread, segment, captures.get(offset), offset)
+        return segment
+
+    def _captures(self, name: str) -> dict[int, Entry]:
+        try:
+            return {entry.offset: entry for entry in read_captures(self.archive.blobs, name)}
+        except (DamagedIndex, KeyNotFound) as error:
+            logger.error("%s; `archiver reindex --from-warc` mends it", error)
+            return {}
+
+    def _reread(self, segment: _Segment, capture: Entry | None, offset: int) -> _Reading:
+        from archiver.archive import Snapshot
+
+        old = segment.old(offset)
+        if capture is None:
+            raise DamagedRecord(f"{segment.name}: no capture is known at offset {offset}")
+
+        def read(page: Page) -> Article:
+            if old is not None:
+                page = replace(page, requested_url=old.requested_url or page.requested_url, site=old.site)
+            return self.read(page)
+
+        new = read_snapshot(self.archive, Snapshot(self.archive, capture), read=read)
+        if new.evidence and new.evidence[-1].startswith(NOT_READ):
+            raise ArchiveError(f"{new.evidence[-1]}; see that the machine has memory to spare and run it once more")
+        return _Reading.of(new if old is None else keep_what_was_known(new, old), old)
+
+    def _finish(self, segment: _Segment, expected: int) -> None:
+        new: dict[int, bytes] = {}
+        tally = Reextraction(segments=1)
+        for offset, reading in segment.readings.items():
+            try:
+                new[offset] = self._take(reading.result(), tally)
+            except (DamagedRecord, KeyNotFound) as error:
+                logger.error("%s; the article stays as it was", error)
+                self.done.unreadable += 1
+            self._report(1 if expected else 0)
+        if not new:
+            self.done.current += not segment.readings
+        elif self._store(segment, segment.members | new):
+            self.done.add(tally)
+        self._report(max(0, expected - len(segment.readings)))
+
+    def _take(self, reading: _Reading, tally: Reextraction) -> bytes:
+        tally.articles += 1
+        tally.changed += reading.is_changed
+        tally.failed += reading.has_failed
+        return reading.finished(self.archive)
+
+    def _store(self, segment: _Segment, members: dict[int, bytes]) -> bool:
+        """Write the new file and tell the index; false when somebody else has just written one."""
+        number = max(segment.revisions, default=0) + 1
+        data = b"".join(member for _, member in sorted(members.items()))
+        blobs, revisions = self.archive.blobs, [*segment.revisions, number]
+        try:
+            blobs.put(articles_key(segment.name, number), data)
+        except KeyExists:
+            logger.warning("%s was just written by another process; its reading is taken", segment.name)
+            load_segment(blobs, self.archive.index, segment.name, revisions)
+            return False
+        load_segment(blobs, self.archive.index, segment.name, revisions)
+        return True
+
+    def _report(self, articles: int) -> None:
+        self._seen += articles
+        if self.progress and articles:
+            self.progress(self._seen, self._total)
+
+
+def _waiting(segments: Iterable[_Segment]) -> int:
+    return sum(not reading.done() for segment in segments for reading in segment.readings.values())
+
+
+def keep_what_was_known(new: Article, old: Article) -> Article:
+    """Return `new`, another reading of the capture of `old`, with what only the capture's own time knew.
+
+    >>> old = Article(url="http://a/", title="Flod", version=2, outcome="unchanged", site="a")
+    >>> kept = keep_what_was_known(Article(url="http://a/", title="Flood"), old)
+    >>> kept.title, kept.version, kept.outcome, kept.site
+    ('Flood', 2, 'unchanged', 'a')
+    """
+    kept = replace(
+        new,
+        id=old.id,
+        requested_url=old.requested_url,
+        site=old.site,
+        captured_at=old.captured_at,
+        discovered_via=old.discovered_via,
+        rights=replace(new.rights, robots_txt=old.rights.robots_txt),
+    )
+    if old.published_source in FROM_DISCOVERY and (new.published_at is None or new.published_source == "htmldate"):
+        kept = replace(
+            kept,
+            published_at=old.published_at,
+            published_raw=old.published_raw,
+            published_precision=old.published_precision,
+            published_source=old.published_source,
+        )
+    if new.outcome not in READ_AS_ARTICLE:
+        return kept
+    outcome = "unchanged" if new.outcome == "saved" and old.outcome == "unchanged" else new.outcome
+    return replace(kept, outcome=outcome, version=old.version, previous=old.previous, change=old.change)
