@@ -50,7 +50,7 @@ check: .venv/.ready-dev
 	@$(BIN)/mypy
 	@$(PYTEST) $(PYTEST_ARGS)
 
-bench: .venv/.ready-dev
+bench: .venv/.ready-bench
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 pywb: .venv-pywb/.ready
@@ -72,6 +72,11 @@ show_failure = > $(@D)/setup.log 2>&1 || { cat $(@D)/setup.log >&2; exit 1; }
 	@echo 'Setting up .venv: installing the archiver and the tools to test it (a few minutes) ...'
 	@$(BIN)/python $(PIP) -c constraints.txt -e '.[dev]' $(show_failure)
 	@touch .venv/.ready $@
+
+.venv/.ready-bench: benchmarks/extraction/requirements.txt .venv/.ready-dev
+	@echo 'Adding the libraries that the benchmarks compare with ...'
+	@$(BIN)/python $(PIP) --no-deps -r $< $(show_failure)
+	@touch $@
 
 .venv-pywb/.ready: tests/replay/requirements.txt | .venv-pywb/bin/pip
 	@echo 'Setting up .venv-pywb: installing pywb ...'

@@ -1,0 +1,5 @@
+"""``python -m benchmarks.extraction FOLDER…``."""
+
+from benchmarks.extraction.bench import main
+
+main()
