@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata as packages
+from itertools import islice
 
 from lxml import etree
 
@@ -130,7 +131,7 @@ def _read(
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - the page is hostile input; whatever it broke is told as evidence
-        reason = f"reading broke: {type(error).__name__}: {error}"[:200]
+        reason = squeeze(f"reading broke: {type(error).__name__}: {error}"[:400])[:200]
         return replace(article, outcome="failed", evidence=(*filter(None, [status_line(status)]), reason))
 
 
@@ -306,9 +307,24 @@ def _trafilatura(tree: Node, url: str, *, precision: bool) -> Node | None:
 
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # what it discards, the outcome tells
     document = bare_extraction(
-        tree, url=url, include_comments=False, include_formatting=True, favor_precision=precision, deduplicate=False
+        tree,
+        url=url,
+        fast=_is_crowded(tree),
+        include_comments=False,
+        include_formatting=True,
+        favor_precision=precision,
+        deduplicate=False,
     )
     return getattr(document, "body", None)
+
+
+_CROWDED = 5000
+
+
+def _is_crowded(tree: Node) -> bool:
+    """Tell whether a page has so many blocks that jusText, the fallback, takes minutes: it is quadratic."""
+    blocks = tree.iter("p", "div", "li", "tr", "td", "th", "dt", "dd", "option", "pre", "blockquote", "br")
+    return next(islice(blocks, _CROWDED, None), None) is not None
 
 
 def _rendered(body: Node) -> tuple[str, str]:

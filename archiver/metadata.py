@@ -16,7 +16,7 @@ from typing import Any
 from archiver.article import Author, Image, Media, Rights
 from archiver.page.byline import Byline, read_byline
 from archiver.page.dates import AHEAD, Moment
-from archiver.page.markup import Node, absolute, clip, normal, squeeze, text_of
+from archiver.page.markup import MOST_TEXT, Node, absolute, clip, normal, squeeze, text_of
 from archiver.page.media import read_images, read_media
 from archiver.page.names import read_authors
 from archiver.page.publication import read_modified, read_published
@@ -112,7 +112,7 @@ def _descriptive(tree: Node, url: str, meta: Meta, item: Json, graph: list[Json]
         lead_image=og_image or (images[0].url if images else None),
         images=images,
         media=read_media(tree, url, meta, item),
-        article_type=type_of(item) or first(meta, "og:type"),
+        article_type=clip(type_of(item) or first(meta, "og:type"), 200),
         accessible_for_free=_accessible_for_free(meta, item),
         license=clip(_license(tree, url, item), 1000),
         rights=_rights(meta, headers),
@@ -158,7 +158,8 @@ def _breadcrumbs(graph: Sequence[Json]) -> tuple[str, ...]:
                 for step in steps
                 if isinstance(step, dict)
             ]
-            return tuple(squeeze(name)[:200] for _, name in sorted(named, key=lambda pair: pair[0])[:20] if name)
+            names = [squeeze(name)[:200] for _, name in sorted(named, key=lambda pair: pair[0])[:20] if name]
+            return tuple(filter(None, names))
     return ()
 
 
@@ -182,9 +183,9 @@ def _tags(meta: Meta, item: Json) -> tuple[str, ...]:
     for source in (keywords, meta.get("article:tag"), meta.get("news_keywords"), meta.get("keywords")):
         words = [source] if isinstance(source, str) else [word for word in source or () if isinstance(word, str)]
         if len(words) == 1:
-            words = re.split(r"\s*[,;]\s*", words[0])
-        if tags := tuple(dict.fromkeys(squeeze(html.unescape(word))[:200] for word in words if word.strip())):
-            return tags[:100]
+            words = re.split("[,;]", words[0][:MOST_TEXT])
+        if tags := dict.fromkeys(filter(None, (squeeze(html.unescape(word[:1000]))[:200] for word in words))):
+            return tuple(tags)[:100]
     return ()
 
 

@@ -14,6 +14,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from archiver.article import Outcome
+from archiver.page.markup import squeeze
 
 TINY = 150
 """Visible words up to which a page may be a mere notice."""
@@ -134,7 +135,7 @@ def no_body(signs: Signs) -> str | None:
 
 def not_html(signs: Signs) -> str | None:
     """The response is something else than a page."""
-    return f"the content is {signs.kind}, not HTML" if signs.kind != "html" else None
+    return f"the content is {squeeze(signs.kind)[:80]}, not HTML" if signs.kind != "html" else None
 
 
 def consent(signs: Signs) -> str | None:
@@ -194,7 +195,7 @@ def _challenge(signs: Signs) -> str | None:
     if signs.headers.get("cf-mitigated", "").lower() == "challenge":
         return "header cf-mitigated: challenge"
     if action := signs.headers.get("x-amzn-waf-action"):
-        return f"header x-amzn-waf-action: {action}"
+        return f"header x-amzn-waf-action: {squeeze(action)[:80]}"
     if signs.declares_article or signs.visible_words > TINY or signs.kind != "html":
         return None
     titled = _BLOCK_TITLE.fullmatch(" ".join((signs.title or "").split()))

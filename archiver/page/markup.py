@@ -13,9 +13,14 @@ MOST_TEXT = 20_000
 """Characters looked at where a short text is expected: a heading, a link, a line."""
 
 
+_INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b\ufeff\ud800-\udfff]")
+"""Control characters that are no white space, soft hyphens, marks, and surrogates, which JSON-LD can smuggle in."""
+
+
 def squeeze(text: str) -> str:
     """Collapse runs of white space and drop characters nobody can see."""
-    return " ".join(text.replace("\u200b", "").replace("\ufeff", "").replace("\xad", "").split())
+    squeezed = " ".join(text.split())
+    return squeezed if squeezed.isprintable() else " ".join(_INVISIBLE.sub("", text).split())
 
 
 def normal(text: str) -> str:
@@ -43,15 +48,20 @@ def inside(element: Node, tags: set[str]) -> bool:
     return any(ancestor.tag in tags for ancestor in element.iterancestors())
 
 
+_NOT_IN_URLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
 def absolute(base: str, href: str | None) -> str | None:
-    """Resolve a link; ``None`` for what is no http(s) URL."""
+    """Resolve a link; ``None`` for what is no http(s) URL with a host."""
     if not href or len(href) > 4000:
         return None
     try:
         joined = urljoin(base, href.strip())
-        return joined if urlsplit(joined).scheme in ("http", "https") else None
+        parts = urlsplit(joined)
     except ValueError:
         return None
+    is_web = parts.scheme in ("http", "https") and parts.hostname
+    return joined if is_web and not _NOT_IN_URLS.search(joined) else None
 
 
 def domain_of(url: str) -> str | None:

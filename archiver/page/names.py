@@ -53,7 +53,7 @@ def split_names(text: str) -> list[str]:
     for part in re.split(r"\s*[;|•·/\n]\s*|\s+(?:and|und|et|&)\s+|\s+-\s+", text):
         for piece in _comma_pieces(part):
             if names and _SUFFIX.fullmatch(piece):
-                names[-1] += f", {piece}"
+                names[-1] += f", {piece}" if len(names[-1]) < 80 else ""
             elif name := _clean_name(piece):
                 names.append(name)
     return list(dict.fromkeys(names))

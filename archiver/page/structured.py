@@ -28,14 +28,14 @@ Meta: TypeAlias = Mapping[str, list[str]]
 
 def read_meta(tree: Node) -> Meta:
     """Collect meta tags by lower-case name, property, itemprop or http-equiv, in page order."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {}  # ordered sets: pages with 200,000 tags of one name exist
     for tag in tree.iter("meta"):
-        content = squeeze(tag.get("content") or "")
+        content = squeeze(html.unescape(tag.get("content") or ""))
         for attribute in ("property", "name", "itemprop", "http-equiv"):
             name = (tag.get(attribute) or "").strip().lower()
-            if name and content and content not in found.setdefault(name, []):
-                found[name].append(html.unescape(content))
-    return found
+            if name and content:
+                found.setdefault(name, {})[content] = None
+    return {name: list(contents) for name, contents in found.items()}
 
 
 def first(meta: Meta, *names: str) -> str | None:

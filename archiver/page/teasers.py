@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice, pairwise
 
 from archiver.page.blocks import block_lines, blocks_of, drop, is_prose
@@ -148,12 +149,13 @@ def drop_teasers(body: Node, links: Links) -> None:
     no date and no summary directly under a link belongs to the article and stays.
     """
     blocks = blocks_of(body)
+    kinds = _Kinds(blocks, links)
     has_begun = False
     start = 0
     while start < len(blocks):
         end = start + 1
         if has_begun and is_teaser_heading(blocks[start]):
-            end += _count_teasers(blocks[start + 1 : start + 1 + _MOST_TEASERS], links)
+            end += _count_teasers(kinds, start + 1, min(start + 1 + _MOST_TEASERS, len(blocks)))
             if end > start + 1 or end == len(blocks):
                 for block in blocks[start:end]:
                     drop(block)
@@ -166,16 +168,26 @@ def is_teaser_heading(block: Node) -> bool:
     return len(text.split()) <= 8 and bool(_TEASER_HEADING.fullmatch(text))
 
 
-def _count_teasers(blocks: Sequence[Node], links: Links) -> int:
-    """Count the blocks at the start that belong to a list of teasers."""
-    is_link = [all(map(links.hold, block_lines(block))) for block in blocks]
+class _Kinds:
+    """What each block could be in a list of teasers, found out once: each may be asked about below many headings."""
+
+    def __init__(self, blocks: Sequence[Node], links: Links) -> None:
+        self.is_link = cache(lambda at: all(map(links.hold, block_lines(blocks[at]))))
+        self.is_short = cache(
+            lambda at: all(len(line.split()) <= 3 or byline_tokens(line) for line in block_lines(blocks[at]))
+        )
+
+
+def _count_teasers(kinds: _Kinds, start: int, end: int) -> int:
+    """Count the blocks from ``start`` that belong to a list of teasers."""
+    is_link = [kinds.is_link(at) for at in range(start, end)]
     has_summaries = sum(is_link) >= 2 and all(now or before for before, now in pairwise([False, *is_link]))
     if has_summaries:
-        return len(blocks)
+        return len(is_link)
     count = 0
-    for position, block in enumerate(blocks):
+    for position in range(end - start):
         if is_link[position]:
             count = position + 1
-        elif not all(len(line.split()) <= 3 or byline_tokens(line) for line in block_lines(block)):
+        elif not kinds.is_short(start + position):
             break
     return count
