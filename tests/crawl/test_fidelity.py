@@ -62,13 +62,14 @@ def arrange() -> None:
 @pytest.fixture(scope="module")
 def crawls(server: WireLog, tmp_path_factory: pytest.TempPathFactory) -> dict[Way, Crawl]:
     """All cases, one crawl per way; each exchange has a connection of its own and is stored whole."""
+    places = {way: tmp_path_factory.mktemp(way) for way in WAYS}  # not in threads: two first calls undo each other
 
     def crawl(way: Way) -> Crawl:
         # Those with a time limit come last, when the machine has nothing else to do any more.
         cases = sorted((case for case, each in PLACES if each == way), key=lambda case: case.stalls)
         asks = [ask_for(server, case, way, mark_of(case, way)) for case in cases]
         return run_crawl(
-            tmp_path_factory.mktemp(way) / "archive",
+            places[way] / "archive",
             asks,
             arrange=arrange,
             RETRY_ENABLED=False,
