@@ -38,18 +38,31 @@ class CrawlLog:
         with storage_errors(spool):
             self._file = create_locked(self._path)
         self._end = 0
+        self._unwritten = b""
 
     def write(self, attempt: Mapping[str, Any]) -> None:
-        """Append one attempt; it has an ``outcome``."""
+        """Append one attempt; it has an ``outcome``.
+
+        What a full disk does not take is kept in memory and goes with the next line, or into the stored log: an
+        attempt must not lack its outcome because it cannot be noted at once.
+        """
         line = json.dumps(attempt, ensure_ascii=False) + "\n"
-        data = line.encode("utf-8", "replace")
-        with self._lock, storage_errors(self._path):
+        with self._lock:
+            self._unwritten += line.encode("utf-8", "replace")
+            self.outcomes[attempt["outcome"]] += 1
+            try:
+                self._flush()
+            except ArchiveError as error:
+                logger.warning("crawl log is behind by %d bytes: %s", len(self._unwritten), error)
+
+    def _flush(self) -> None:
+        with storage_errors(self._path):
             self._file.seek(self._end)  # over what a full disk may have left of another line
             written = 0
-            while written < len(data):
-                written += self._file.write(data[written:])
-            self._end += len(data)
-            self.outcomes[attempt["outcome"]] += 1
+            while written < len(self._unwritten):
+                written += self._file.write(self._unwritten[written:])
+        self._end += written
+        self._unwritten = b""
 
     def close(self, blobs: Blobs, *, reason: str) -> None:
         """Add the summary and store the log."""
@@ -64,7 +77,8 @@ class CrawlLog:
         }
         with self._lock:
             try:
-                _publish(blobs, self._path, self.id, self._path.read_bytes()[: self._end], summary)
+                written = self._path.read_bytes()[: self._end]
+                _publish(blobs, self._path, self.id, written + self._unwritten, summary)
             finally:
                 self._file.close()
 

@@ -85,6 +85,11 @@ class ArticlePipeline:
                 await self._recorder.write_article(stored, article)
         except ArchiveError as error:
             return replace(_located(url, stored, captures), outcome="failed", evidence=(str(error),))
+        except Exception as error:
+            self._recorder.release({"awaiting_article": stored})
+            logger.exception("the article of %s could not be kept", url)
+            reason = f"the article could not be kept: {type(error).__name__}: {error}"
+            return replace(_located(url, stored, captures), outcome="failed", evidence=(reason,))
         except BaseException:
             self._recorder.release({"awaiting_article": stored})
             raise

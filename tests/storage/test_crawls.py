@@ -14,7 +14,7 @@ import pytest
 
 from storage.blobs import Blobs, LocalBlobs
 from storage.crawls import CrawlLog, read_crawl, recover_crawls
-from storage.errors import StorageFull, StorageUnavailable
+from storage.errors import StorageUnavailable
 
 ATTEMPTS: list[dict[str, Any]] = [
     {"url": "http://example.com/a", "outcome": "saved", "status": 200},
@@ -149,7 +149,7 @@ def test_a_log_taken_for_a_dead_one_while_it_is_made_is_made_anew(
     assert len(lines_of(local, log.id)) == 2
 
 
-def test_a_full_disk_spoils_only_the_line_that_does_not_fit(local: LocalBlobs, tmp_path: Path) -> None:
+def test_what_a_full_disk_does_not_take_is_noted_later_and_never_lost(local: LocalBlobs, tmp_path: Path) -> None:
     class Full:
         def __init__(self, file: Any) -> None:
             self._file = file
@@ -170,14 +170,20 @@ def test_a_full_disk_spoils_only_the_line_that_does_not_fit(local: LocalBlobs, t
     log._file = disk  # type: ignore[assignment]
     log.write(ATTEMPTS[0])
     disk.room = 10
-    with pytest.raises(StorageFull):
-        log.write(ATTEMPTS[1])
+    log.write(ATTEMPTS[1])
     disk.room = 1 << 20
     log.write({"outcome": "x"})
+    assert [json.loads(line)["outcome"] for line in open_files(tmp_path)[0].read_bytes().splitlines()] == [
+        "saved",
+        "failed",
+        "x",
+    ]
+    disk.room = 0
+    log.write({"outcome": "y"})
     log.close(local, reason="finished")
     *attempts, summary = lines_of(local, log.id)
-    assert attempts == [ATTEMPTS[0], {"outcome": "x"}]
-    assert (summary["attempts"], summary["outcomes"]) == (2, {"saved": 1, "x": 1})
+    assert attempts == [*ATTEMPTS[:2], {"outcome": "x"}, {"outcome": "y"}]
+    assert (summary["attempts"], summary["outcomes"]) == (4, {"failed": 1, "saved": 1, "x": 1, "y": 1})
 
 
 def test_a_store_that_fails_keeps_the_log_for_the_next_start(
