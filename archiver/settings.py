@@ -28,7 +28,12 @@ ARCHIVER_FINALISE_WHEN_IDLE = False
 ARCHIVER_ALLOW_PRIVATE = False
 ARCHIVER_PROXY = ""
 
+# How long a crawl bears with a server, in seconds.
+ARCHIVER_LONGEST_CRAWL_DELAY = 60.0
+ARCHIVER_LONGEST_REST = 300.0
+
 # How pages are read.
+ARCHIVER_SITES = ""
 ARCHIVER_READERS = 0
 ARCHIVER_READ_SECONDS = 30.0
 
@@ -43,7 +48,7 @@ DOWNLOAD_HANDLERS = {
 DOWNLOADER = "archiver.crawl.downloader.PunctualDownloader"
 DOWNLOADER_MIDDLEWARES = {
     "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
-    "archiver.crawl.middlewares.PatientRobots": 100,
+    "archiver.crawl.robots.Robots": 100,
     "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": None,
     "archiver.crawl.middlewares.LenientCompression": 590,
     "scrapy.downloadermiddlewares.cookies.CookiesMiddleware": None,

@@ -23,6 +23,8 @@ from twisted.internet import error as network
 from twisted.web._newclient import ParseError, ResponseNeverReceived
 
 from archiver.crawl.address import PrivateAddress
+from archiver.crawl.middlewares import LeftAlone
+from archiver.crawl.robots import RobotsForbid
 from archiver.errors import ArchiveError
 
 _CLOSED = (network.ConnectionLost, network.ConnectionDone, ResponseNeverReceived)
@@ -35,6 +37,10 @@ def explain(error: BaseException | None, request: Request) -> tuple[str, str]:
         return "failed", "the request came to nothing"
     if private := next((each for each in causes if isinstance(each, PrivateAddress)), None):
         return "refused", str(private)
+    if isinstance(error, RobotsForbid):
+        return "robots", str(error)
+    if isinstance(error, LeftAlone):
+        return "blocked", str(error)
     if isinstance(error, IgnoreRequest):
         return _ignored(error)
     if isinstance(error, ArchiveError):
@@ -44,8 +50,6 @@ def explain(error: BaseException | None, request: Request) -> tuple[str, str]:
 
 def _ignored(error: IgnoreRequest) -> tuple[str, str]:
     text = str(error)
-    if "robots.txt" in text:
-        return "robots", "robots.txt of the site forbids it"
     if "decompression" in text:
         return "failed", "the body decodes to more than the limit (a decompression bomb?); it is kept as it came"
     if "redirections" in text:

@@ -43,6 +43,8 @@ _NUMBERS = (
     "ARCHIVER_MAX_CAPTURE",
     "ARCHIVER_SEGMENT_BYTES",
     "ARCHIVER_SEGMENT_AGE",
+    "ARCHIVER_LONGEST_CRAWL_DELAY",
+    "ARCHIVER_LONGEST_REST",
     "ARCHIVER_READERS",
     "ARCHIVER_READ_SECONDS",
     "DOWNLOAD_TIMEOUT",
@@ -73,6 +75,7 @@ def run_saves(
     With `handles_signals`, the first SIGINT lets what is under way come to its end, after a call of `interrupted` from
     the signal handler; the second leaves at once.
     """
+    archive.sites  # noqa: B018  a mistake in the sites file shows before anything is fetched
     lend_archive(archive)
     settings.set("ARCHIVER_ARCHIVE", archive.location, priority="cmdline")
     settings.set("LOG_INSTALL_ROOT_HANDLER", False, priority="cmdline")
