@@ -1,6 +1,6 @@
 """The index: where each capture and each article lies, answered in microseconds. One SQLite file, only a cache.
 
-Four tables carry it::
+Four tables carry it, those of :mod:`storage.visits` and :mod:`storage.jobs` aside::
 
     segments   id, name, final, captures          captures counts the rows the segment has below
     urls       id, urlkey, url                    each URL once
@@ -34,13 +34,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
+from storage import jobs, visits
 from storage.cdx import REVISIT_MIME, ArticleEntry, Entry
 from storage.errors import ArchiveError, DamagedIndex, NewerFormat, StorageFull, StorageUnavailable
 from storage.urls import Match, key_ranges, urlkey
 
 CountKey = Literal["site", "day", "outcome", "status", "mime"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised by every change of the tables; an index of an older version is emptied, as it can be rebuilt."""
 
 _APPLICATION_ID = 0x41724978
@@ -77,6 +78,8 @@ _SCHEMA = (
         text_sha256 BLOB, version INTEGER, word_count INTEGER,
         PRIMARY KEY (segment_id, capture_offset, revision)) WITHOUT ROWID""",
     "CREATE INDEX article_history ON articles (url_id, timestamp)",
+    *visits.SCHEMA,
+    *jobs.SCHEMA,
 )
 """Ids are never used twice, so that whoever still holds one of a dropped row finds nothing rather than another row."""
 
@@ -125,6 +128,8 @@ _IS_NEWEST_REVISION = """NOT EXISTS (SELECT 1 FROM articles AS later WHERE later
 _PREVIOUS_ARTICLE = f"""{_ARTICLES} WHERE url_id = ? AND timestamp < ?
     AND outcome IN ('saved', 'unchanged', 'paywalled') AND {_IS_NEWEST_REVISION}
     ORDER BY timestamp DESC, segment_id DESC, capture_offset DESC LIMIT 1"""
+_MOST_URLS_OF_HOST = 5000
+_URLS_OF_HOST = "SELECT id, urlkey FROM urls WHERE urlkey >= ? AND urlkey < ? ORDER BY urlkey DESC LIMIT ?"
 
 _COUNTED: dict[str, str] = {
     "site": "site",
@@ -211,7 +216,7 @@ class Index:
         ``ValueError``, and nothing is added.
         """
         new = _Rows(captures, articles)
-        with self._writing() as db:
+        with self.writing() as db:
             new.insert(db, {name: _segment_id(db, name) for name in new.segments})
 
     def load_segment(self, segment: str, captures: Iterable[Entry], articles: Iterable[ArticleEntry]) -> None:
@@ -221,7 +226,7 @@ class Index:
         for them (about a second per ten million captures).
         """
         new = _Rows(captures, articles, segment=segment)
-        with self._writing() as db:
+        with self.writing() as db:
             segment_id = _segment_id(db, segment)
             (held,) = db.execute("SELECT captures FROM segments WHERE id = ?", (segment_id,)).fetchone()
             if held and new.delete_equal(db, segment, segment_id) < held:
@@ -232,12 +237,12 @@ class Index:
 
     def mark_final(self, segment: str) -> None:
         """Note that `segment` is complete and at its final place."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute("UPDATE segments SET final = 1 WHERE id = ?", (_segment_id(db, segment),))
 
     def drop_segment(self, segment: str) -> None:
         """Forget a segment, its captures, its articles and the URLs nothing else needs; it need not be known."""
-        with self._writing() as db:
+        with self.writing() as db:
             row = db.execute("SELECT id FROM segments WHERE name = ?", (segment,)).fetchone()
             if row is not None:
                 _delete_rows(db, row[0])
@@ -245,7 +250,7 @@ class Index:
 
     def clear(self) -> None:
         """Forget everything, in one transaction."""
-        with self._writing() as db:
+        with self.writing() as db:
             for table in ("captures", "articles", "urls", "segments"):
                 db.execute(f"DELETE FROM {table}")
 
@@ -258,7 +263,7 @@ class Index:
 
         A segment whose articles file of that revision cannot be read lacks it for ever.
         """
-        with self._reading() as db:
+        with self.reading() as db:
             return {each[0] for each in newest.items() if db.execute(_HAS_REVISION, each).fetchone() == (0,)}
 
     def open_segments(self) -> set[str]:
@@ -295,7 +300,7 @@ class Index:
         All URLs with the urlkey of `url` count; of equally near captures, those of `url` itself come first.
         """
         moment = _moment(timestamp)
-        with self._reading() as db:
+        with self.reading() as db:
             rows = [
                 row
                 for url_id in _url_ids(db, urlkey(url))
@@ -320,7 +325,7 @@ class Index:
 
         With `final_only`, only from segments that are complete.
         """
-        with self._reading() as db:
+        with self.reading() as db:
             digest = _pack_digest(payload_digest)
             rows = db.execute(_ORIGINALS, (digest, digest, int(final_only), limit)).fetchall()
         return [_entry(row) for row in rows]
@@ -328,7 +333,7 @@ class Index:
     def articles(self, captures: Iterable[Entry]) -> dict[tuple[str, int], ArticleEntry]:
         """Return the article of each capture that has one, by segment and offset: its highest revision."""
         keys = [(capture.segment, capture.offset) for capture in captures]
-        with self._reading() as db:
+        with self.reading() as db:
             rows = [row for key in keys for row in db.execute(_ARTICLE_OF, key)]
         articles = map(_article, rows)
         return {(article.segment, article.capture_offset): article for article in articles}
@@ -339,10 +344,26 @@ class Index:
         Only articles that were read count: their outcome is saved, unchanged or paywalled.
         """
         moment = _moment(before)
-        with self._reading() as db:
+        with self.reading() as db:
             ids = _url_ids(db, urlkey(url))
             rows = [row for url_id in ids for row in db.execute(_PREVIOUS_ARTICLE, (url_id, moment))]
         return max(map(_article, rows), key=lambda article: article.timestamp, default=None)
+
+    def newest_articles(self, url: str, *, limit: int) -> list[ArticleEntry]:
+        """Return the newest articles of the host of `url`, one for each urlkey, newest first.
+
+        Only articles that were read count. Of a host with more than 5,000 URLs, those with the last urlkeys are looked
+        at (a tenth of a second): where the path begins with the date, the newest.
+        """
+        newest: dict[str, tuple[Any, ...]] = {}
+        with self.reading() as db:
+            for low, high in reversed(key_ranges(url, "host")):
+                for url_id, key in db.execute(_URLS_OF_HOST, (low, high, _MOST_URLS_OF_HOST)).fetchall():
+                    row = db.execute(_PREVIOUS_ARTICLE, (url_id, int(_END_OF_TIME))).fetchone()
+                    if row and (key not in newest or row[8] > newest[key][8]):
+                        newest[key] = row
+        found = sorted(map(_article, newest.values()), key=lambda each: (each.timestamp, each.id), reverse=True)
+        return found[:limit]
 
     def all_captures(self) -> Iterator[Entry]:
         """Return every capture by urlkey and timestamp: one state of the index, that of the first item."""
@@ -351,13 +372,13 @@ class Index:
 
     def all_articles(self) -> Iterator[ArticleEntry]:
         """Return every revision of every article: one state of the index, that of the first item."""
-        with self._reading() as db, closing(db.execute(_ARTICLES)) as rows:
+        with self.reading() as db, closing(db.execute(_ARTICLES)) as rows:
             yield from map(_article, rows)
 
     def counts(self) -> IndexCounts:
         """Count everything; this reads the whole index (about 0.3 s per million captures)."""
         question = f"SELECT count(*), sum(mime_id = {_REVISIT_ID}), min(timestamp), max(timestamp) FROM captures"
-        with self._reading() as db:
+        with self.reading() as db:
             captures, revisits, first, last = db.execute(question).fetchone()
             return IndexCounts(
                 captures=captures,
@@ -384,22 +405,25 @@ class Index:
                 AND capture_offset = captures.offset AND {_IS_NEWEST_REVISION}"""
         numbers = ", ".join(str(number + 1) for number in range(len(keys)))
         grouping = f"GROUP BY {numbers} ORDER BY {numbers}" if keys else ""
-        with self._reading() as db:
+        with self.reading() as db:
             return db.execute(f"SELECT {columns}count(*) FROM {tables} {grouping}").fetchall()
 
     def _segments(self, *, final: int) -> set[str]:
-        with self._reading() as db:
+        with self.reading() as db:
             return {name for (name,) in db.execute("SELECT name FROM segments WHERE final = ?", (final,))}
 
     def _captures(
         self, find: Callable[[sqlite3.Connection], Generator[_CaptureRow, None, None]], limit: int | None
     ) -> Iterator[Entry]:
-        with self._reading() as db, closing(find(db)) as rows:
+        with self.reading() as db, closing(find(db)) as rows:
             yield from map(_entry, itertools.islice(rows, limit))
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection of its own, so that nobody reads the old state that another, unfinished reader holds."""
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection of its own, so that nobody reads the old state that another, unfinished reader holds.
+
+        This and :meth:`writing` are for the rooms beside this one, which keep their tables in the same file.
+        """
         self._check_open()
         with _clear_errors(self._path):
             try:
@@ -416,7 +440,7 @@ class Index:
                 self.close()
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[sqlite3.Connection]:
         """Hold the one transaction that may write; all of it happens, or nothing."""
         self._check_open()
         with _clear_errors(self._path), self._turn, _transaction(self._writer):
@@ -703,7 +727,8 @@ def _create(db: sqlite3.Connection, path: Path) -> None:
     if names and version == SCHEMA_VERSION:
         return  # another process was faster
     for name in names:
-        db.execute(f'DROP TABLE "{name}"')
+        if name != jobs.TABLE:  # nothing else knows what is queued there
+            db.execute(f'DROP TABLE "{name}"')
     for statement in _SCHEMA:
         db.execute(statement)
 

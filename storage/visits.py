@@ -1,0 +1,157 @@
+"""What a scheduled crawl has seen and when it will look again: a table of the index, so that nothing else remembers.
+
+A row stands for a page, feed, sitemap or section that was discovered, under a key that the crawl chooses; rows cost
+some 200 bytes. Losing them, as `archiver reindex` does, loses no capture: what the archive holds of a page says when
+it was visited and what was found.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+Kind = Literal["article", "alias", "feed", "sitemap", "section"]
+"""An alias is another URL of an article, seen but never due."""
+
+SCHEMA = (
+    """CREATE TABLE visits (
+        key TEXT PRIMARY KEY, url TEXT NOT NULL, site TEXT NOT NULL, kind TEXT NOT NULL, due INTEGER, visited INTEGER,
+        step INTEGER NOT NULL, misses INTEGER NOT NULL, failures INTEGER NOT NULL, interval INTEGER,
+        etag TEXT, last_modified TEXT, trust INTEGER NOT NULL) WITHOUT ROWID""",
+    "CREATE INDEX visits_due ON visits (site, due) WHERE due IS NOT NULL",
+)
+_COLUMNS = "key, url, site, kind, due, visited, step, misses, failures, interval, etag, last_modified, trust"
+_PUT = f"INSERT OR REPLACE INTO visits ({_COLUMNS}) VALUES ({', '.join('?' * 13)})"
+_AT_ONCE = 500
+"""Keys asked for in one question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Where a page stands: when it was last visited, what came of it, and when its turn comes."""
+
+    key: str
+    url: str
+    site: str
+    kind: Kind
+    due: datetime | None = None
+    """Aware; ``None`` is never."""
+    visited: datetime | None = None
+    """Aware; ``None`` when it was only discovered."""
+    step: int = 0
+    misses: int = 0
+    failures: int = 0
+    interval: int | None = None
+    """Seconds, of what is fetched for its links."""
+    etag: str | None = None
+    last_modified: str | None = None
+    trust: int = 0
+    """How often the server's validators have told the truth; negative for how often they have not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is due on a site."""
+
+    site: str
+    count: int
+    first: datetime
+    """When the first of it was or comes due, aware."""
+
+
+class Database(Protocol):
+    """What lends connections: the index."""
+
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]: ...
+    def writing(self) -> AbstractContextManager[sqlite3.Connection]: ...
+
+
+class Visits:
+    """The visits of one archive. As safe to share between threads as the index it lies in."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, visits: Iterable[Visit]) -> None:
+        """Add visits, or replace those with the same key, in one transaction."""
+        rows = [_row(visit) for visit in visits]
+        if rows:
+            with self._database.writing() as db:
+                db.executemany(_PUT, rows)
+
+    def get(self, keys: Iterable[str]) -> dict[str, Visit]:
+        """Return the visits with these keys, as far as there are any."""
+        wanted = list(dict.fromkeys(keys))
+        found: dict[str, Visit] = {}
+        with self._database.reading() as db:
+            for start in range(0, len(wanted), _AT_ONCE):
+                part = wanted[start : start + _AT_ONCE]
+                question = f"SELECT {_COLUMNS} FROM visits WHERE key IN ({', '.join('?' * len(part))})"
+                found.update((row[0], _visit(row)) for row in db.execute(question, part))
+        return found
+
+    def due(self, site: str, moment: datetime, *, limit: int = -1) -> list[Visit]:
+        """Return what is due on a site at `moment`, that which has waited longest first."""
+        question = f"SELECT {_COLUMNS} FROM visits WHERE site = ? AND due <= ? ORDER BY due, key LIMIT ?"
+        with self._database.reading() as db:
+            return [_visit(row) for row in db.execute(question, (site, _seconds(moment), limit))]
+
+    def of_site(self, site: str, kinds: Sequence[Kind] = ()) -> Iterator[Visit]:
+        """Yield the visits of a site, of these kinds only if any are named, by key."""
+        chosen = f"AND kind IN ({', '.join('?' * len(kinds))})" if kinds else ""
+        question = f"SELECT {_COLUMNS} FROM visits WHERE site = ? {chosen} ORDER BY key"
+        with self._database.reading() as db, closing(db.execute(question, (site, *kinds))) as rows:
+            yield from map(_visit, rows)
+
+    def due_by_site(self, sites: Iterable[str], moment: datetime, *, limit: int = 1000) -> dict[str, Due]:
+        """Return, for each of these sites that has anything due at `moment`, since when, and how much up to `limit`."""
+        question = """SELECT count(*), min(due) FROM
+            (SELECT due FROM visits WHERE site = ? AND due <= ? ORDER BY due LIMIT ?)"""
+        found: dict[str, Due] = {}
+        with self._database.reading() as db:
+            for site in sites:
+                count, first = db.execute(question, (site, _seconds(moment), limit)).fetchone()
+                if count:
+                    found[site] = Due(site, count, _date(first))
+        return found
+
+    def next_due(self, site: str) -> datetime | None:
+        """Return when something of a site is due next, or has been for longest; ``None`` when nothing ever is."""
+        with self._database.reading() as db:
+            question = "SELECT min(due) FROM visits WHERE site = ? AND due IS NOT NULL"
+            (first,) = db.execute(question, (site,)).fetchone()
+        return None if first is None else _date(first)
+
+    def forget(self, site: str) -> int:
+        """Remove all visits of a site; return how many."""
+        with self._database.writing() as db:
+            return db.execute("DELETE FROM visits WHERE site = ?", (site,)).rowcount
+
+
+def _row(visit: Visit) -> tuple[object, ...]:
+    row = list(astuple(visit))
+    row[4], row[5] = visit.due and _seconds(visit.due), visit.visited and _seconds(visit.visited)
+    return tuple(row)
+
+
+def _visit(row: tuple[object, ...]) -> Visit:
+    key, url, site, kind, due, visited, *rest = row
+    return Visit(key, url, site, kind, _date_or_none(due), _date_or_none(visited), *rest)  # type: ignore[arg-type]  # as the table has them
+
+
+def _seconds(date: datetime) -> int:
+    if date.tzinfo is None:
+        raise ValueError(f"{date} has no time zone")
+    return int(date.timestamp())
+
+
+def _date(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _date_or_none(seconds: object) -> datetime | None:
+    return None if seconds is None else _date(seconds)  # type: ignore[arg-type]  # an INTEGER column
