@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 
 from archiver.article import Article, Change
+from archiver.repeats import leave_out, lines_left_out
 
 COMPARED = ("title", "subtitle", "text", "authors", "published_at", "section")
 """Fields whose change is worth telling; ``modified_at`` changes with every save of many sites' editors."""
@@ -16,6 +17,14 @@ _SENTENCE = re.compile(r"[^.!?\n]*[.!?\n]+\s*|[^.!?\n]+")
 _WORD = re.compile(r"\w+\s*|[^\w\s]\s*|\s+")  # space belongs to its word: alone it would match everywhere
 _MOST_PAIRS = 200_000
 """Pairs of equal pieces up to which two texts are aligned; beyond, only how often each piece occurs is compared."""
+
+
+def comparable(older: Article, newer: Article) -> tuple[Article, Article]:
+    """Return both readings without the lines that were left out of either as repeated on the site.
+
+    The same page read before and after a site's lines were known differs in nothing else.
+    """
+    return leave_out(older, lines_left_out(newer)), leave_out(newer, lines_left_out(older))
 
 
 def measure_change(older: Article, newer: Article) -> Change:

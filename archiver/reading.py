@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from archiver.article import Article, Previous, WarcRef
-from archiver.diff import measure_change
+from archiver.diff import comparable, measure_change
 from archiver.errors import ArchiveError
 from archiver.extract import Page, failed_article, read_page
+from archiver.repeats import reasons_of
+from archiver.sitelines import SiteLines
 from storage import message
+from storage.cdx import ArticleEntry
 from storage.index import Index
 from storage.segment import warc_key
 from storage.warc import parse_date
@@ -20,6 +24,7 @@ from storage.warc import parse_date
 if TYPE_CHECKING:
     from archiver.archive import Archive, Snapshot
 
+NOT_MODIFIED = 304
 READ_AS_ARTICLE = ("saved", "unchanged", "paywalled")
 """Outcomes under which a capture counts as a version of its article."""
 
@@ -34,12 +39,16 @@ def article_id(record_id: str) -> str:
 
 
 def complete_article(archive: Archive, article: Article, *, warc: dict[str, Any], date: str) -> Article:
-    """Return `article` with its id, its place and its history.
+    """Return `article` with its id, its place and its history, without the lines that its site repeats.
 
     `warc` is the article's ``warc`` field, `date` the WARC-Date of the capture. An article whose text and title equal
-    those of the version before gets the outcome ``unchanged``.
+    those of the version before, lines that the site repeats aside, gets the outcome ``unchanged``.
     """
-    return give_history(archive, _placed(article, warc, date))
+    return _completed(archive, _placed(article, warc, date))
+
+
+def _completed(archive: Archive, article: Article) -> Article:
+    return give_history(archive, SiteLines.of(archive).clean(article, learn=True))
 
 
 def _placed(article: Article, warc: dict[str, Any], date: str) -> Article:
@@ -60,14 +69,39 @@ def give_history(archive: Archive, article: Article) -> Article:
         return replace(article, version=1)
     previous = Previous(timestamp=found.timestamp, id=found.id)
     version = found.version or 1
-    if found.text_sha256 == article.text_sha256:
+    if article.http.status == NOT_MODIFIED and not article.text:
+        return replace(_as_before(archive, article, found), version=version, previous=previous)
+    is_same, change = found.text_sha256 == article.text_sha256, None
+    if not is_same:
+        with suppress(ArchiveError):  # the older version cannot be read; `archiver verify` says why
+            older, newer = comparable(SiteLines.of(archive).clean(archive.read_article(found)), article)
+            is_same = older.text_sha256 == newer.text_sha256
+            change = None if is_same else measure_change(older, newer)
+    if is_same:
         outcome = "unchanged" if article.outcome == "saved" else article.outcome
         return replace(article, outcome=outcome, version=version, previous=previous)
-    try:
-        change = measure_change(archive.read_article(found), article)
-    except ArchiveError:
-        change = None  # the older version cannot be read; `archiver verify` says why
     return replace(article, version=version + 1, previous=previous, change=change)
+
+
+def _as_before(archive: Archive, article: Article, found: ArticleEntry) -> Article:
+    """Return the article of a 304, which says nothing but that the page is as it was."""
+    try:
+        older = archive.read_article(found)
+    except ArchiveError:
+        return article
+    return replace(
+        older,
+        id=article.id,
+        url=article.url,
+        requested_url=article.requested_url,
+        captured_at=article.captured_at,
+        outcome="unchanged",
+        evidence=(*article.evidence, *(line for line in older.evidence if line not in reasons_of(older))),
+        http=article.http,
+        warc=article.warc,
+        discovered_via=article.discovered_via,
+        change=None,
+    )
 
 
 def _previous(index: Index, article: Article, before: str) -> Any:
@@ -77,9 +111,12 @@ def _previous(index: Index, article: Article, before: str) -> Any:
 
 
 def page_of_snapshot(snapshot: Snapshot) -> Page:
-    """Return what the reader gets of a capture that is in the archive; raises ``message.ContentTooLarge``."""
+    """Return what the reader gets of a capture that is in the archive; raises ``message.ContentTooLarge``.
+
+    The page has the rules of its site, if that is configured.
+    """
     headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in snapshot.head.fields)
-    return Page(
+    page = Page(
         url=snapshot.url,
         requested_url=snapshot.url,
         status=snapshot.status or 0,
@@ -87,13 +124,14 @@ def page_of_snapshot(snapshot: Snapshot) -> Page:
         body=snapshot.body(limit=1 << 26),
         captured_at=snapshot.date,
     )
+    return snapshot.archive.sites.prepared(page)
 
 
 def article_of_snapshot(
     archive: Archive, snapshot: Snapshot, *, read: Callable[[Page], Article] = read_page
 ) -> Article:
     """Read the article of a capture again, with `read`; in this process by default."""
-    return give_history(archive, read_snapshot(archive, snapshot, read=read))
+    return _completed(archive, read_snapshot(archive, snapshot, read=read))
 
 
 def read_snapshot(archive: Archive, snapshot: Snapshot, *, read: Callable[[Page], Article] = read_page) -> Article:
@@ -107,10 +145,25 @@ def read_snapshot(archive: Archive, snapshot: Snapshot, *, read: Callable[[Page]
         "payload_digest": snapshot.entry.payload_digest,
     }
     truncated = record.field("WARC-Truncated") if record.type == "response" else None
+    if snapshot.status == NOT_MODIFIED and snapshot.entry.is_revisit:
+        read = _reading_of_304(archive, snapshot, read)
     try:
         page = replace(page_of_snapshot(snapshot), truncated=truncated is not None)
         article = failed_article(page, f"the answer was cut short ({truncated})") if truncated else read(page)
     except message.ContentTooLarge as error:
         page = Page(snapshot.url, snapshot.url, snapshot.status or 0, (), b"", snapshot.date)
-        article = failed_article(page, str(error))
+        article = failed_article(archive.sites.prepared(page), str(error))
     return _placed(article, warc, record.field("WARC-Date") or "")
+
+
+def _reading_of_304(archive: Archive, snapshot: Snapshot, read: Callable[[Page], Article]) -> Callable[[Page], Article]:
+    """Return a reader that reads the page which the server said is still the same, by the head it came with."""
+
+    def read_original(page: Page) -> Article:
+        original = archive.resolve(snapshot)
+        headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in original.head.fields)
+        article = read(replace(page, status=original.status or 0, headers=headers))
+        outcome = "unchanged" if article.outcome == "saved" else article.outcome
+        return replace(article, outcome=outcome, http=replace(article.http, status=NOT_MODIFIED))
+
+    return read_original

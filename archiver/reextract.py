@@ -1,15 +1,20 @@
 """Reads archived pages again with today's extractor, and stores the articles beside the old ones.
 
-A segment is read again when an article asked for was read by another extractor (name, version or profile). Its new
-articles file ``<segment>.rN.jsonl.gz`` holds every article of the segment, those that were not asked for unchanged,
-so the file with the highest number is always the whole truth. It is written in one step: an interrupted run goes on
-with the next segment, and a second run finds nothing to do.
+A segment is read again when an article asked for was read by another extractor (name, version or profile), or has lines
+that its site is known to repeat today, as the first articles of a site do: these are taken out without reading the page
+again. Its new articles file ``<segment>.rN.jsonl.gz`` holds every article of the segment, those that were not asked for
+unchanged, so the file with the highest number is always the whole truth. It is written in one step: an interrupted run
+goes on with the next segment, and a second run finds nothing to do.
 
 What the page says is read anew. What the page does not know stays as it was recorded with the capture: id, place,
 time, requested URL, site, discovery, robots.txt, a date that came from a feed or sitemap, and the history: version,
 previous, change, and whether a reading was ``unchanged``. So two readings of one version may differ where the new
 extractor reads more. Only an article that could not be read before is given a history now, and one that can no longer
 be read has none.
+
+What a site repeats is learned from its newest articles in the archive as today's extractor reads them, whether they
+have been stored so yet or not; so it does not depend on the order in which pages are done, nor on how often a run was
+interrupted. What was left out of an article once stays left out.
 
 Where an articles file is damaged, the pages behind the damage are read as if for the first time.
 """
@@ -20,10 +25,11 @@ import io
 import logging
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from archiver.article import Article
@@ -31,6 +37,8 @@ from archiver.crawl.readers import NOT_READ, Readers
 from archiver.errors import ArchiveError, DamagedRecord, KeyExists, KeyNotFound
 from archiver.extract import Page, extractor
 from archiver.reading import READ_AS_ARTICLE, give_history, read_snapshot
+from archiver.repeats import leave_out, lines_left_out
+from archiver.sitelines import SAMPLE, SiteLines, host_of
 from storage.articles import pack_article, read_articles, unpack_article
 from storage.cdx import ArticleEntry, Entry
 from storage.errors import DamagedIndex
@@ -45,6 +53,8 @@ logger = logging.getLogger(__name__)
 
 MOST_AHEAD = 64
 """Segments begun before the oldest of them is done, so that small ones keep all cores busy."""
+MOST_KEPT_AHEAD = 500
+"""Readings of samples that are kept until their turn comes; of more, the page is read twice."""
 FROM_DISCOVERY = ("feed", "sitemap")
 """Sources of a date that the page does not know."""
 _PAGES = ("text/html", "application/xhtml+xml")
@@ -157,18 +167,22 @@ class _Segment:
     members: dict[int, bytes] = field(default_factory=dict)
     """By offset of the capture, as they lie in the newest articles file that has them."""
     stale: set[int] = field(default_factory=set)
+    repeating: set[int] = field(default_factory=set)
+    """Articles of today's extractor with lines that their site repeats."""
     is_whole: bool = True
     readings: dict[int, Future[_Reading]] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, archive: Archive, selection: Selection, name: str, revisions: list[int]) -> _Segment:
+    def load(
+        cls, archive: Archive, selection: Selection, sites: SiteLines, name: str, revisions: list[int]
+    ) -> _Segment:
         segment = cls(name, sorted(revisions))
         for revision in segment.revisions:
             with suppress(KeyNotFound):  # removed a moment ago
-                segment._load(archive.blobs.read(articles_key(name, revision)), revision, selection)
+                segment._load(archive.blobs.read(articles_key(name, revision)), revision, selection, sites)
         return segment
 
-    def _load(self, data: bytes, revision: int, selection: Selection) -> None:
+    def _load(self, data: bytes, revision: int, selection: Selection, sites: SiteLines) -> None:
         present = asdict(extractor())
         key = articles_key(self.name, revision)
         try:
@@ -178,9 +192,17 @@ class _Segment:
                 self.stale.discard(offset)
                 if selection.holds(entry) and article.get("extractor") != present:
                     self.stale.add(offset)
+                elif selection.holds(entry) and revision == self.revisions[-1] and self._repeats(offset, sites):
+                    self.repeating.add(offset)
         except DamagedRecord as error:
             logger.warning("%s; the pages behind it are read again", error)
             self.is_whole = False
+
+    def _repeats(self, offset: int, sites: SiteLines) -> bool:
+        with suppress(DamagedRecord):
+            article = self.old(offset)
+            return article is not None and sites.clean(article) is not article
+        return False
 
     def to_read(self, captures: dict[int, Entry], selection: Selection) -> list[int]:
         """Return the captures to read, in the order in which they were made."""
@@ -206,6 +228,33 @@ def _is_page(entry: Entry) -> bool:
 
 
 @dataclass(slots=True)
+class _Newest:
+    """The newest articles of each host as a run finds them when it begins."""
+
+    _hosts: dict[str, dict[str, ArticleEntry]] = field(default_factory=dict)
+
+    def add(self, located: ArticleEntry) -> None:
+        """Take note of an article that can be read."""
+        if located.outcome not in READ_AS_ARTICLE:
+            return
+        key = urlkey(located.url)
+        pages = self._hosts.setdefault(key.partition(")")[0], {})
+        if key not in pages or _age(pages[key]) < _age(located):
+            pages[key] = located
+        if len(pages) > 2 * SAMPLE:
+            for oldest in sorted(pages, key=lambda page: _age(pages[page]))[:SAMPLE]:
+                del pages[oldest]
+
+    def of(self, url: str) -> list[ArticleEntry]:
+        """Return the newest articles of the host of a URL, oldest first."""
+        return sorted(self._hosts.get(host_of(url), {}).values(), key=_age)[-SAMPLE:]
+
+
+def _age(located: ArticleEntry) -> tuple[str, str]:
+    return located.timestamp, located.id
+
+
+@dataclass(slots=True)
 class _Run:
     archive: Archive
     selection: Selection
@@ -213,8 +262,15 @@ class _Run:
     read: Read
     progress: Progress | None
     done: Reextraction = field(default_factory=Reextraction)
+    _newest: _Newest = field(default_factory=_Newest)
+    _sites: SiteLines = field(init=False)
+    _ahead: dict[tuple[str, int], Article] = field(default_factory=dict)
+    """Readings made to learn what their site repeats, until they are asked for."""
     _seen: int = 0
     _total: int = 0
+
+    def __post_init__(self) -> None:
+        self._sites = SiteLines(self._sample)
 
     def all(self, *, ahead: int) -> Reextraction:
         """Finish segments one after the other, while the pages of those behind are being read."""
@@ -234,18 +290,20 @@ class _Run:
         """Return how many articles to look at in each complete segment that has any."""
         final = self.archive.index.final_segments()
         expected: Counter[str] = Counter()
-        last: tuple[str, int] | None = None
-        for located in self.archive.index.all_articles():  # revisions of one article come one after the other
-            place = (located.segment, located.capture_offset)
-            if place != last and located.segment in final and self.selection.holds(located):
-                expected[located.segment] += 1
-                last = place
+        articles = groupby(self.archive.index.all_articles(), key=lambda each: (each.segment, each.capture_offset))
+        for (segment, _), revisions_of_one in articles:
+            *older, located = revisions_of_one
+            self._newest.add(located)
+            if segment in final and any(map(self.selection.holds, (*older, located))):
+                expected[segment] += 1
         if self.selection.is_everything:  # also where not one article could be read
             expected.update({name: 0 for name in final.intersection(revisions) if name not in expected})
         return expected
 
     def _begin(self, name: str, revisions: list[int]) -> _Segment:
-        segment = _Segment.load(self.archive, self.selection, name, revisions)
+        segment = _Segment.load(self.archive, self.selection, self._sites, name, revisions)
+        for offset in sorted(segment.repeating):
+            segment.readings[offset] = self.threads.submit(self._clean, segment, offset)
         if segment.is_whole and not segment.stale:
             return segment
         captures = self._captures(name)
@@ -261,11 +319,15 @@ class _Run:
             return {}
 
     def _reread(self, segment: _Segment, capture: Entry | None, offset: int) -> _Reading:
-        from archiver.archive import Snapshot
-
         old = segment.old(offset)
         if capture is None:
             raise DamagedRecord(f"{segment.name}: no capture is known at offset {offset}")
+        new = self._ahead.pop((segment.name, offset), None) or self._read(capture, old)
+        new = self._sites.clean(leave_out(new, lines_left_out(old) if old else ()))
+        return _Reading.of(new if old is None else keep_what_was_known(new, old), old)
+
+    def _read(self, capture: Entry, old: Article | None) -> Article:
+        from archiver.archive import Snapshot
 
         def read(page: Page) -> Article:
             if old is not None:
@@ -275,7 +337,32 @@ class _Run:
         new = read_snapshot(self.archive, Snapshot(self.archive, capture), read=read)
         if new.evidence and new.evidence[-1].startswith(NOT_READ):
             raise ArchiveError(f"{new.evidence[-1]}; see that the machine has memory to spare and run it once more")
-        return _Reading.of(new if old is None else keep_what_was_known(new, old), old)
+        return new
+
+    def _clean(self, segment: _Segment, offset: int) -> _Reading:
+        old = segment.old(offset)
+        assert old is not None
+        new = replace(self._sites.clean(old), version=None, previous=None, change=None)
+        return _Reading.of(keep_what_was_known(new, old), old)
+
+    def _sample(self, url: str) -> Iterator[Article]:
+        """Yield the newest articles of a host, oldest first, as today's extractor reads them."""
+        for located in self._newest.of(url):
+            try:
+                old = self.archive.read_article(located)
+                if old.extractor == extractor():
+                    yield old
+                    continue
+                moment = located.timestamp
+                for capture in self.archive.index.captures(located.url, since=moment, until=moment):
+                    place = (capture.segment, capture.offset)
+                    if place == (located.segment, located.capture_offset):
+                        reading = self._read(capture, old)
+                        if len(self._ahead) < MOST_KEPT_AHEAD:
+                            self._ahead[place] = reading
+                        yield reading
+            except (DamagedRecord, KeyNotFound, ValueError, TypeError) as error:
+                logger.warning("%s; the article tells nothing of its site", error)
 
     def _finish(self, segment: _Segment, expected: int) -> None:
         new: dict[int, bytes] = {}

@@ -87,6 +87,36 @@ def test_a_line_twice_on_one_page_does_not_leak() -> None:
     assert leaked_lines([Truth("https://a.example/1", text="One")], [Reading("Read more\nRead more")]) == [[]]
 
 
+def test_a_line_left_out_of_one_page_still_leaks_on_the_other() -> None:
+    truths = [Truth("https://a.example/1", text="One"), Truth("https://a.example/2", text="Two")]
+    alone = [Reading("One\nRead more"), Reading("Two\nRead more")]
+    left = [Reading("One"), alone[1]]
+    assert leaked_lines(truths, left) == [[], []]
+    assert leaked_lines(truths, left, repeating=alone) == [[], ["Read more"]]
+    assert score(truths, left, [0, 0], repeating=alone).leaked == 1 / 3
+
+
+def _page_of_a_site(folder: Path, name: str) -> dict[str, object]:
+    own = [
+        f"Paragraph {number} of the story of the {name} tells what nobody else has told so far." for number in range(8)
+    ]
+    lines = "".join(f"<p>{line}</p>" for line in (*own, "Our reporting is free. Please support the Courier today."))
+    (folder / f"{name}.html").write_text(f"<html><body><article><h1>{name}</h1>{lines}</article></body></html>")
+    return {"page": f"{name}.html", "url": f"https://www.a.example/{name}", "text": "\n\n".join(own)}
+
+
+def test_ours_knows_what_the_other_pages_of_the_folder_repeat(tmp_path: Path) -> None:
+    pages = [_page_of_a_site(tmp_path, name) for name in ("bridge", "flood")]
+    lone = _page_of_a_site(tmp_path, "tide") | {"url": "https://elsewhere.example/"}
+    samples = load(_write(tmp_path, *pages, lone))
+    runs = read_all(samples, ["ours", "ours, page alone"])
+    kept = {name: ["support the Courier" in reading.text for reading in run.readings] for name, run in runs.items()}
+    assert kept == {"ours": [False, False, True], "ours, page alone": [True, True, True]}
+    assert all(ours > alone for ours, alone in zip(runs["ours"].cpu, runs["ours, page alone"].cpu, strict=True))
+    leaked = [row.split("|")[9].strip() for row in as_table(samples, runs).splitlines()[2:]]
+    assert leaked == ["0.00", "7.41"]
+
+
 def test_f1_is_of_the_mean_precision_and_recall() -> None:
     truths = [Truth("https://a.example/1", text="a b c d"), Truth("https://a.example/2", text="e f g h")]
     scores = score(truths, [Reading("a b c d"), Reading("")], [0.010, 0.030])

@@ -10,11 +10,13 @@ from weakref import WeakValueDictionary
 
 from archiver.article import Article
 from archiver.crawl.attempt import Attempt, warc_json
+from archiver.crawl.discovery.found import Found, fill
 from archiver.crawl.readers import Readers
 from archiver.crawl.recorder import Recorder
 from archiver.errors import ArchiveError
 from archiver.extract import Page, failed_article
 from archiver.reading import complete_article
+from archiver.repeats import reasons_of
 from storage.writer import Stored
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ class ArticlePipeline:
             return Attempt(url, "failed", ("the answer could not be captured",), captures=captures)
         try:
             read = failed_article(item.page, item.failure) if item.failure else await self._readers.read(item.page)
+            read = _with_what_led_there(read, item.meta)
             async with self._turn(stored.entry.urlkey):
                 article = await asyncio.to_thread(self._complete, read, stored)
                 await self._recorder.write_article(stored, article)
@@ -96,7 +99,7 @@ class ArticlePipeline:
         return replace(
             _located(url, stored, captures),
             outcome=article.outcome,
-            evidence=article.evidence,
+            evidence=reasons_of(article),
             title=article.title,
             version=article.version,
         )
@@ -110,6 +113,16 @@ class ArticlePipeline:
 
     def _complete(self, article: Article, stored: Stored) -> Article:
         return complete_article(self._recorder.archive, article, warc=warc_json(stored), date=stored.date)
+
+
+def _with_what_led_there(article: Article, meta: dict[str, Any]) -> Article:
+    """Return the article with what the crawl knows besides the page: the entry that led to it, and robots.txt."""
+    found: Found | None = meta.get("found")
+    if found is not None:
+        article = fill(article, found)
+    if (statement := meta.get("robots_txt")) is not None:
+        article = replace(article, rights=replace(article.rights, robots_txt=statement))
+    return article
 
 
 def _located(url: str, stored: Stored, captures: tuple[Stored, ...]) -> Attempt:

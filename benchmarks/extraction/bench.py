@@ -12,11 +12,23 @@ import platform
 import sys
 import time
 import warnings
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
-from benchmarks.extraction.readers import READERS, WITHOUT_BYLINE, Reading, version_of
+from archiver.sitelines import SiteLines, host_of
+from benchmarks.extraction.readers import (
+    NAMES,
+    OURS,
+    OURS_ALONE,
+    READERS,
+    WITHOUT_BYLINE,
+    Reading,
+    reading_of,
+    version_of,
+)
 from benchmarks.extraction.score import Scores, Truth, body_score, f1, leaked_lines, score
 
 SHIPPED = Path(__file__).parent
@@ -40,6 +52,8 @@ class Run:
     cpu: list[float]
     """Seconds."""
     errors: list[str | None]
+    repeating: list[Reading] | None = None
+    """What shows which lines repeat on their sites, where the readings themselves no longer do."""
 
 
 def load(folder: Path) -> list[Sample]:
@@ -68,24 +82,48 @@ def _text(value: object) -> str | None:
 
 
 def read_all(samples: Sequence[Sample], names: Sequence[str]) -> dict[str, Run]:
-    """Read each page with every reader before the next page, the first to begin taking turns.
+    """Read each page with every reader before the next page, the first to begin taking turns; then come the sites.
 
     So whatever slows the machine down slows all of them down. Our own pages are read before, for the imports and for
     what a library loads when it first meets a kind of page.
     """
+    alone = list(dict.fromkeys(OURS_ALONE if name == OURS else name for name in names))
     for sample in load(SHIPPED):
-        for name in names:
+        for name in alone:
             _read(name, sample)
-    runs = {name: Run([], [], []) for name in names}
+    runs = {name: Run([], [], []) for name in alone}
     for number, sample in enumerate(samples):
-        first = number % len(names)
-        for name in (*names[first:], *names[:first]):
+        first = number % len(alone)
+        for name in (*alone[first:], *alone[:first]):
             start = time.process_time()
             reading, error = _read(name, sample)
             runs[name].cpu.append(time.process_time() - start)
             runs[name].readings.append(reading)
             runs[name].errors.append(error)
-    return runs
+    if OURS in names:
+        runs[OURS] = with_sites(runs[OURS_ALONE])
+    return {name: runs[name] for name in names}
+
+
+def with_sites(alone: Run) -> Run:
+    """Leave out of each of our readings what its site repeats on the other pages of the folder.
+
+    They are given as an archive that holds them would give them. Their site's first page pays the CPU of learning them.
+    """
+    sites: dict[str, list[int]] = defaultdict(list)
+    for number, reading in enumerate(alone.readings):
+        if reading.article is not None:
+            sites[host_of(reading.article.url)].append(number)
+    articles = [reading.article for reading in alone.readings]
+    lines = SiteLines(lambda url: (each for number in sites[host_of(url)] if (each := articles[number]) is not None))
+    run = Run(list(alone.readings), list(alone.cpu), alone.errors, repeating=alone.readings)
+    for number in chain.from_iterable(sites.values()):
+        start = time.process_time()
+        article = articles[number]
+        assert article is not None
+        run.readings[number] = reading_of(lines.clean(article))
+        run.cpu[number] += time.process_time() - start
+    return run
 
 
 @contextlib.contextmanager
@@ -112,11 +150,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark and print its tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.extraction", description=__doc__)
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="with truth.jsonl; default: our pages")
-    parser.add_argument("--only", action="append", choices=READERS, help="this reader only (may be repeated)")
+    parser.add_argument("--only", action="append", choices=NAMES, help="this reader only (may be repeated)")
     parser.add_argument("--worst", type=int, default=0, metavar="N", help="list each reader's N worst pages")
     parser.add_argument("--json", action="store_true", help="print one object, with the score of every page")
     options = parser.parse_args(arguments)
-    names = [name for name in READERS if name in (options.only or READERS)]
+    names = [name for name in NAMES if name in (options.only or NAMES)]
     missing = [name for name in names if version_of(name) is None]
     if missing:
         print(f"Not installed, left out: {', '.join(missing)}. `make bench` installs them.", file=sys.stderr)
@@ -171,6 +209,7 @@ def _scores(samples: Sequence[Sample], runs: Mapping[str, Run]) -> dict[str, Sco
             run.cpu,
             failed=sum(error is not None for error in run.errors),
             has_byline=name not in WITHOUT_BYLINE,
+            repeating=run.repeating,
         )
         for name, run in runs.items()
     }
@@ -185,7 +224,7 @@ def as_json(samples: Sequence[Sample], runs: Mapping[str, Run]) -> dict[str, obj
 
 
 def _pages(samples: Sequence[Sample], run: Run) -> list[dict[str, object]]:
-    leaked = leaked_lines([sample.truth for sample in samples], run.readings)
+    leaked = leaked_lines([sample.truth for sample in samples], run.readings, repeating=run.repeating)
     rows = []
     for number, sample in enumerate(samples):
         precision, recall = body_score(sample.truth.text or "", run.readings[number].text)

@@ -6,7 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from archiver.article import Article
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +21,24 @@ class Reading:
     authors: tuple[str, ...] = ()
     published: str | None = None
     """The day, ``2026-11-22``."""
+    article: Article | None = None
+    """Our own reading; nothing else can be read again with what its site repeats."""
 
 
 Reader = Callable[[bytes, str], Reading]
 
 
 def read_ours(html: bytes, url: str) -> Reading:
-    """Read as ``archiver save`` does."""
+    """Read as ``archiver save`` does the first page of a site."""
     from archiver.extract import extract_html
 
-    article = extract_html(html, url)
+    return reading_of(extract_html(html, url))
+
+
+def reading_of(article: Article) -> Reading:
+    """Return what our reader found."""
     authors = tuple(author.name for author in article.authors)
-    return Reading(article.text or "", article.title, authors, (article.published_at or "")[:10] or None)
+    return Reading(article.text or "", article.title, authors, (article.published_at or "")[:10] or None, article)
 
 
 def read_trafilatura(html: bytes, url: str) -> Reading:
@@ -91,17 +100,23 @@ def lines_of(html: str) -> str:
     return "\n".join(filter(None, (re.sub(r"\s+", " ", line).strip() for line in lines)))
 
 
+OURS, OURS_ALONE = "ours", "ours, page alone"
+
 READERS: Mapping[str, Reader] = {
-    "ours": read_ours,
+    OURS_ALONE: read_ours,
     "trafilatura": read_trafilatura,
     "newspaper4k": read_newspaper4k,
     "readability-lxml": read_readability,
 }
+"""Each reads a page by itself."""
+
+NAMES = (OURS, *READERS)
+"""``ours`` is our reading of a page alone, without what its site repeats on the other pages."""
 
 WITHOUT_BYLINE = frozenset({"readability-lxml"})
 """Readers that look for neither authors nor dates."""
 
-_PACKAGES = {"ours": "article-archiver"}
+_PACKAGES = {OURS: "article-archiver", OURS_ALONE: "article-archiver"}
 
 
 def version_of(reader: str) -> str | None:

@@ -81,16 +81,19 @@ def author_score(truth: Sequence[str], authors: Sequence[str]) -> tuple[bool, fl
     return expected == found, 2 * len(expected & found) / (len(expected) + len(found))
 
 
-def leaked_lines(truths: Sequence[Truth], readings: Sequence[Reading]) -> list[list[str]]:
+def leaked_lines(
+    truths: Sequence[Truth], readings: Sequence[Reading], *, repeating: Sequence[Reading] | None = None
+) -> list[list[str]]:
     """Return, for each page, the lines of its reading that repeat on its site and are not in its truth.
 
-    A line repeats when it stands in the readings of two or more pages of a site. Only words count: bullets and the
-    rules of tables are a renderer's. Pages without a true text help to find such lines and leak none.
+    A line repeats when it stands in the readings of two or more pages of a site; in `repeating`, where these are given:
+    a line that was left out of one page only still leaks on the other. Only words count: bullets and the rules of
+    tables are a renderer's. Pages without a true text help to find such lines and leak none.
     """
     pages = list(map(_lines, readings))
     seen: dict[str, Counter[str]] = {}
-    for truth, lines in zip(truths, pages, strict=True):
-        seen.setdefault(truth.site, Counter()).update(set(lines))
+    for truth, reading in zip(truths, readings if repeating is None else repeating, strict=True):
+        seen.setdefault(truth.site, Counter()).update(set(_lines(reading)))
     return [
         [line for line in lines if seen[truth.site][line] >= 2 and f" {line} " not in f" {_words(truth.text)} "]
         if truth.text is not None
@@ -136,10 +139,12 @@ def score(
     *,
     failed: int = 0,
     has_byline: bool = True,
+    repeating: Sequence[Reading] | None = None,
 ) -> Scores:
     """Score a reader's readings of the pages that ``truths`` tell of, in the same order.
 
-    ``cpu`` is in seconds. Without ``has_byline`` the reader looks for neither authors nor dates.
+    ``cpu`` is in seconds. Without ``has_byline`` the reader looks for neither authors nor dates. ``repeating`` are
+    readings that show which lines repeat, where these readings no longer do.
     """
     pairs = list(zip(truths, readings, strict=True))
     bodies = [body_score(truth.text, reading.text) for truth, reading in pairs if truth.text is not None]
@@ -147,7 +152,7 @@ def score(
     bylines = pairs if has_byline else []
     authors = [author_score(truth.authors, reading.authors) for truth, reading in bylines if truth.authors is not None]
     lines = sum(len(_lines(reading)) for truth, reading in pairs if truth.text is not None)
-    leaked = sum(map(len, leaked_lines(truths, readings)))
+    leaked = sum(map(len, leaked_lines(truths, readings, repeating=repeating)))
     return Scores(
         pages=len(pairs),
         failed=failed,

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archiver.article import Article, Author
-from archiver.diff import count_characters, measure_change
+from archiver.diff import comparable, count_characters, measure_change
+from archiver.repeats import Line, leave_out
 
 
 def test_fields_that_differ_are_named() -> None:
@@ -30,6 +31,18 @@ def test_a_text_that_appears_or_vanishes_counts_whole() -> None:
     with_text, without = Article(url="http://a.example/", text="Five."), Article(url="http://a.example/")
     assert measure_change(without, with_text).chars_added == 5
     assert measure_change(with_text, without).chars_removed == 5
+
+
+def test_lines_left_out_of_either_reading_are_no_difference() -> None:
+    first = Article(url="http://a.example/", title="Bridge", text="It is closed.\nSign up now!\nAdvertisement")
+    later = leave_out(first, [Line.of("Advertisement")])
+    latest = leave_out(first, [Line.of("Sign up now")])
+    for older, newer in ((first, later), (later, first), (later, latest)):
+        one, other = comparable(older, newer)
+        assert one.text == other.text
+        assert one.text_sha256 == other.text_sha256
+    assert comparable(first, later)[0].text == "It is closed.\nSign up now!"
+    assert comparable(later, latest)[0].text == "It is closed."
 
 
 @given(st.text(), st.text())

@@ -17,7 +17,9 @@ from archiver.article import Article, Change, DiscoveredVia, Extractor, Previous
 from archiver.crawl.readers import Readers
 from archiver.errors import ArchiveError
 from archiver.extract import Page, extractor, read_page
+from archiver.reading import read_snapshot
 from archiver.reextract import Selection, keep_what_was_known, reextract
+from archiver.repeats import LEFT_OUT, read_as
 from storage.articles import pack_article
 from storage.blobs import LocalBlobs
 from storage.segment import articles_key
@@ -60,6 +62,76 @@ def readers(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(rooms, "Readers", lambda count, **more: Readers(count, function=function, **more))
 
     return use
+
+
+PLEA = "Our reporting is free for everybody. Please support the Courier with a gift today."
+
+
+@pytest.fixture
+def pleading(tmp_path: Path, server: WireLog) -> Iterator[Archive]:
+    """Six stories with a plea, a segment each, read by an older extractor that found next to nothing."""
+    for number in range(6):
+        with Archive.open(tmp_path / "pleading") as archive:
+            archive.save(server.page(f"/{number}", story(f"Story {number}", PLEA)), allow_private=True)
+    with Archive.open(tmp_path / "pleading") as archive:
+        old = {"extractor": None, "text": "Teaser", "text_markdown": "Teaser", "evidence": []}
+        for path in sorted((tmp_path / "pleading").glob("articles/**/*.gz")):
+            path.write_bytes(pack_article(json.loads(gzip.decompress(path.read_bytes())) | old))
+        archive.reindex()
+        yield archive
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_what_a_site_repeats_does_not_depend_on_the_order_of_pages(
+    pleading: Archive, server: WireLog, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rooms, "MOST_KEPT_AHEAD", 2 * workers)  # some of the sample are read twice
+    put, stored = LocalBlobs.put, []
+
+    def dying(self: LocalBlobs, key: str, data: bytes, *, replace: bool = False) -> None:
+        if len(stored) == 3:
+            raise KeyboardInterrupt
+        stored.append(key)
+        put(self, key, data, replace=replace)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalBlobs, "put", dying)
+        with pytest.raises(KeyboardInterrupt):
+            pleading.reextract(workers=workers)
+    assert pleading.reextract(workers=workers).articles == 3
+    for snapshot in pleading.snapshots(server.http, match="host"):
+        if snapshot.article:
+            assert PLEA not in (snapshot.article.text or "")
+            assert snapshot.article.evidence[-1] == LEFT_OUT + PLEA
+    assert pleading.reextract(workers=workers).articles == 0
+
+
+def test_the_text_follows_from_the_capture_and_the_evidence(pleading: Archive, server: WireLog) -> None:
+    pleading.reextract()
+    found = [each for each in pleading.snapshots(server.http, match="host") if each.article]
+    assert len(found) == 6
+    for snapshot in found:
+        stored, reading = snapshot.article, read_snapshot(pleading, snapshot)
+        assert stored
+        assert PLEA in (reading.text or "")
+        again = read_as(reading, stored)
+        assert (again.text, again.text_markdown) == (stored.text, stored.text_markdown)
+        assert (again.text_sha256, again.word_count) == (stored.text_sha256, stored.word_count)
+        assert set(again.evidence) == set(stored.evidence)
+
+
+def test_a_page_with_nothing_but_what_its_site_repeats_becomes_empty(pleading: Archive, server: WireLog) -> None:
+    pleading.reextract()
+    plea = Path(pleading.location) / articles_key(min(pleading.index.final_segments()), 2)
+    (article,) = (json.loads(line) for line in gzip.decompress(plea.read_bytes()).splitlines())
+    bare = article | {"text": PLEA, "text_markdown": PLEA, "evidence": ["HTTP 200 OK"]}
+    plea.write_bytes(pack_article(bare))
+    pleading.reindex()
+    done = pleading.reextract()
+    assert (done.articles, done.changed) == (1, 1)
+    emptied = next(each.article for each in pleading.snapshots(article["url"]) if each.article)
+    assert (emptied.outcome, emptied.text, emptied.version) == ("empty", None, None)
+    assert pleading.reextract().articles == 0
 
 
 def snapshot_outcomes(archive: Archive, server: WireLog) -> dict[str, str | None]:

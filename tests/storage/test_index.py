@@ -473,6 +473,27 @@ class TestEveryIndex:
         previous = index.previous_article(STORY, "20270101000000")
         assert previous == article(first, revision=2, title="Found after all")
 
+    def test_the_newest_articles_of_a_host_are_of_different_pages(self, index: Index) -> None:
+        urls = (STORY, "http://www.example.com/story/", "https://example.com:8443/other", "https://a.example.com/")
+        old, again, other, elsewhere = (capture(f"2026010{day}000000", url=url) for day, url in enumerate(urls, 1))
+        unread = capture("20260109000000", url="https://example.com/unread")
+        judged = capture("20260108000000", url="https://example.com/judged")
+        index.add(
+            [old, again, other, elsewhere, unread, judged],
+            [
+                *map(article, (old, again, other, elsewhere)),
+                article(unread, outcome="blocked"),
+                article(judged),
+                article(judged, revision=2, outcome="paywalled"),
+            ],
+        )
+        newest = [article(judged, revision=2, outcome="paywalled"), article(other), article(again)]
+        assert index.newest_articles("http://www.example.com/anything", limit=9) == newest
+        assert index.newest_articles(STORY, limit=2) == newest[:2]
+        assert index.newest_articles("https://example.com:8443/", limit=9) == [article(other)]
+        assert index.newest_articles("https://never.example/", limit=9) == []
+        assert index.newest_articles("urn:nothing", limit=9) == []
+
     def test_counts_tells_what_there_is(self, index: Index) -> None:
         first, second = capture("20240101000000"), capture("20260101000000", mime=REVISIT_MIME)
         third = capture("20250101000000", url="https://example.com/other", segment="b")
