@@ -14,8 +14,9 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from archiver.archive import Archive, Snapshot
     from archiver.article import Article
+    from archiver.crawl.addon import ArchiverAddon
 
-__all__ = ["Archive", "Article", "Snapshot", "__version__"]
+__all__ = ["Archive", "ArchiverAddon", "Article", "Snapshot", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
@@ -28,4 +29,8 @@ def __getattr__(name: str) -> Any:
         from archiver.article import Article
 
         return Article
+    if name == "ArchiverAddon":
+        from archiver.crawl.addon import ArchiverAddon
+
+        return ArchiverAddon
     raise AttributeError(f"module 'archiver' has no attribute {name!r}")

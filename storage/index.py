@@ -201,6 +201,11 @@ class Index:
             raise kind(f"{path.parent}: {error.strerror}; make room for the index, or name another place") from error
         return cls(path)
 
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
     def close(self) -> None:
         """Close the file; the index cannot be used any more."""
         self._closed = True

@@ -20,13 +20,15 @@ State = Literal["queued", "running", "done", "failed"]
 
 SCHEMA = (
     """CREATE TABLE IF NOT EXISTS jobs (
-        number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, lock TEXT,
-        arguments TEXT NOT NULL, priority INTEGER NOT NULL, due REAL NOT NULL, created REAL NOT NULL,
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
+        subject TEXT NOT NULL, lock TEXT, arguments TEXT NOT NULL, priority INTEGER NOT NULL,
+        due REAL NOT NULL, created REAL NOT NULL,
         state TEXT NOT NULL, worker TEXT, seen REAL, started REAL, finished REAL, attempts INTEGER NOT NULL,
         result TEXT)""",
     "CREATE INDEX IF NOT EXISTS jobs_waiting ON jobs (priority, due) WHERE state = 'queued'",
     "CREATE UNIQUE INDEX IF NOT EXISTS jobs_running ON jobs (lock) WHERE state = 'running' AND lock IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS jobs_finished ON jobs (finished) WHERE state IN ('done', 'failed')",
+    "CREATE INDEX IF NOT EXISTS jobs_of ON jobs (kind, subject, started)",
 )
 TABLE = "jobs"
 SILENCE = timedelta(seconds=60)
@@ -36,7 +38,8 @@ MOST_ATTEMPTS = 3
 KEPT = timedelta(days=30)
 """How long finished jobs can be asked for."""
 
-_COLUMNS = "id, kind, lock, arguments, priority, due, created, state, worker, seen, started, finished, attempts, result"
+_COLUMNS = """id, kind, subject, lock, arguments, priority, due, created, state, worker, seen, started, finished,
+    attempts, result"""
 _CLAIM = f"""
     SELECT number, {_COLUMNS} FROM jobs WHERE state = 'queued' AND due <= ? AND kind IN ({{}})
     AND (lock IS NULL OR NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.lock = jobs.lock
@@ -50,6 +53,8 @@ class Job:
 
     id: str
     kind: str
+    subject: str
+    """What it is about: a URL, the name of a site."""
     lock: str | None
     arguments: Mapping[str, Any]
     priority: int
@@ -83,25 +88,27 @@ class Jobs:
     def put(
         self,
         kind: str,
-        arguments: Mapping[str, Any],
+        subject: str,
+        arguments: Mapping[str, Any] | None = None,
         *,
         lock: str | None = None,
         priority: int = 0,
         due: datetime | None = None,
         once: bool = False,
     ) -> str:
-        """Queue a job and return its id; with `once`, the id of the job of this kind and lock that waits already."""
+        """Queue a job and return its id; with `once`, the id of such a job that waits already."""
         now = _now()
         with self._database.writing() as db:
             if once:
-                question = "SELECT id FROM jobs WHERE kind = ? AND lock IS ? AND state = 'queued' LIMIT 1"
-                if waiting := db.execute(question, (kind, lock)).fetchone():
+                question = "SELECT id FROM jobs WHERE kind = ? AND subject = ? AND state = 'queued' LIMIT 1"
+                if waiting := db.execute(question, (kind, subject)).fetchone():
                     return str(waiting[0])
             identifier = str(uuid4())
+            values = (identifier, kind, subject, lock, json.dumps(dict(arguments or {})), priority)
             db.execute(
-                "INSERT INTO jobs (id, kind, lock, arguments, priority, due, created, state, attempts) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', 0)",
-                (identifier, kind, lock, json.dumps(dict(arguments)), priority, _seconds(due or now), _seconds(now)),
+                "INSERT INTO jobs (id, kind, subject, lock, arguments, priority, due, created, state, attempts) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', 0)",
+                (*values, _seconds(due or now), _seconds(now)),
             )
         return identifier
 
@@ -176,6 +183,13 @@ class Jobs:
         with self._database.reading() as db:
             return [_job(row) for row in db.execute(question, (kind or "", limit))]
 
+    def last_started(self, kind: str) -> dict[str, datetime]:
+        """Return when a job of this kind was last begun, by subject."""
+        question = "SELECT subject, max(started) FROM jobs WHERE kind = ? AND started IS NOT NULL GROUP BY subject"
+        with self._database.reading() as db:
+            rows = db.execute(question, (kind,)).fetchall()
+        return {subject: datetime.fromtimestamp(started, UTC) for subject, started in rows}
+
     def counts(self) -> dict[tuple[str, str], int]:
         """Return the number of jobs by kind and state."""
         with self._database.reading() as db:
@@ -199,7 +213,7 @@ def _seconds(date: datetime) -> float:
 
 def _job(row: tuple[Any, ...]) -> Job:
     values = list(row)
-    for at in (5, 6, 9, 10, 11):
+    for at in (6, 7, 10, 11, 12):
         values[at] = None if values[at] is None else datetime.fromtimestamp(values[at], UTC)
-    values[3], values[13] = json.loads(values[3]), None if values[13] is None else json.loads(values[13])
+    values[4], values[14] = json.loads(values[4]), None if values[14] is None else json.loads(values[14])
     return Job(*values)

@@ -12,20 +12,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 Kind = Literal["article", "alias", "feed", "sitemap", "section"]
 """An alias is another URL of an article, seen but never due."""
 
 SCHEMA = (
     """CREATE TABLE visits (
-        key TEXT PRIMARY KEY, url TEXT NOT NULL, site TEXT NOT NULL, kind TEXT NOT NULL, due INTEGER, visited INTEGER,
-        step INTEGER NOT NULL, misses INTEGER NOT NULL, failures INTEGER NOT NULL, interval INTEGER,
-        etag TEXT, last_modified TEXT, trust INTEGER NOT NULL) WITHOUT ROWID""",
+        key TEXT PRIMARY KEY, url TEXT NOT NULL, site TEXT NOT NULL, kind TEXT NOT NULL, due REAL, visited REAL,
+        changed REAL, step INTEGER NOT NULL, misses INTEGER NOT NULL, failures INTEGER NOT NULL, interval REAL,
+        etag TEXT, last_modified TEXT, trust INTEGER NOT NULL, found TEXT) WITHOUT ROWID""",
     "CREATE INDEX visits_due ON visits (site, due) WHERE due IS NOT NULL",
 )
-_COLUMNS = "key, url, site, kind, due, visited, step, misses, failures, interval, etag, last_modified, trust"
-_PUT = f"INSERT OR REPLACE INTO visits ({_COLUMNS}) VALUES ({', '.join('?' * 13)})"
+_COLUMNS = """key, url, site, kind, due, visited, changed, step, misses, failures, interval,
+    etag, last_modified, trust, found"""
+_PUT = f"INSERT OR REPLACE INTO visits ({_COLUMNS}) VALUES ({', '.join('?' * 15)})"
 _AT_ONCE = 500
 """Keys asked for in one question."""
 
@@ -42,15 +43,19 @@ class Visit:
     """Aware; ``None`` is never."""
     visited: datetime | None = None
     """Aware; ``None`` when it was only discovered."""
+    changed: datetime | None = None
+    """When another text, or something new to fetch, was last found there."""
     step: int = 0
     misses: int = 0
     failures: int = 0
-    interval: int | None = None
+    interval: float | None = None
     """Seconds, of what is fetched for its links."""
     etag: str | None = None
     last_modified: str | None = None
     trust: int = 0
-    """How often the server's validators have told the truth; negative for how often they have not."""
+    """How often the server's validators have told the truth; negative once they have not."""
+    found: str | None = None
+    """What led to a page that was not visited yet, as the crawl wrote it down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +99,16 @@ class Visits:
                 found.update((row[0], _visit(row)) for row in db.execute(question, part))
         return found
 
-    def due(self, site: str, moment: datetime, *, limit: int = -1) -> list[Visit]:
-        """Return what is due on a site at `moment`, that which has waited longest first."""
-        question = f"SELECT {_COLUMNS} FROM visits WHERE site = ? AND due <= ? ORDER BY due, key LIMIT ?"
+    def due(self, site: str, moment: datetime, *, kinds: Sequence[Kind], new: bool, limit: int = -1) -> list[Visit]:
+        """Return what is due on a site at `moment`, that which has waited longest first.
+
+        With `new`, only what was never visited, else only what was.
+        """
+        question = f"""SELECT {_COLUMNS} FROM visits WHERE site = ? AND due <= ? AND (visited IS NULL) = ?
+            AND kind IN ({", ".join("?" * len(kinds))}) ORDER BY due, key LIMIT ?"""
         with self._database.reading() as db:
-            return [_visit(row) for row in db.execute(question, (site, _seconds(moment), limit))]
+            rows = db.execute(question, (site, moment.timestamp(), new, *kinds, limit)).fetchall()
+        return list(map(_visit, rows))
 
     def of_site(self, site: str, kinds: Sequence[Kind] = ()) -> Iterator[Visit]:
         """Yield the visits of a site, of these kinds only if any are named, by key."""
@@ -114,7 +124,7 @@ class Visits:
         found: dict[str, Due] = {}
         with self._database.reading() as db:
             for site in sites:
-                count, first = db.execute(question, (site, _seconds(moment), limit)).fetchone()
+                count, first = db.execute(question, (site, moment.timestamp(), limit)).fetchone()
                 if count:
                     found[site] = Due(site, count, _date(first))
         return found
@@ -132,26 +142,26 @@ class Visits:
             return db.execute("DELETE FROM visits WHERE site = ?", (site,)).rowcount
 
 
+_DATES = range(4, 7)
+"""Columns that hold seconds since 1970."""
+
+
 def _row(visit: Visit) -> tuple[object, ...]:
-    row = list(astuple(visit))
-    row[4], row[5] = visit.due and _seconds(visit.due), visit.visited and _seconds(visit.visited)
-    return tuple(row)
+    return tuple(_seconds(value) if isinstance(value, datetime) else value for value in astuple(visit))
 
 
-def _visit(row: tuple[object, ...]) -> Visit:
-    key, url, site, kind, due, visited, *rest = row
-    return Visit(key, url, site, kind, _date_or_none(due), _date_or_none(visited), *rest)  # type: ignore[arg-type]  # as the table has them
+def _visit(row: tuple[Any, ...]) -> Visit:
+    values = list(row)
+    for column in _DATES:
+        values[column] = None if row[column] is None else _date(row[column])
+    return Visit(*values)
 
 
-def _seconds(date: datetime) -> int:
+def _seconds(date: datetime) -> float:
     if date.tzinfo is None:
         raise ValueError(f"{date} has no time zone")
-    return int(date.timestamp())
+    return date.timestamp()
 
 
-def _date(seconds: int) -> datetime:
+def _date(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _date_or_none(seconds: object) -> datetime | None:
-    return None if seconds is None else _date(seconds)  # type: ignore[arg-type]  # an INTEGER column

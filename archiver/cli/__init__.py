@@ -60,8 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_common(parser, is_top=True)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_save(commands)
+    _add_crawl(commands)
     _add_reading(commands)
     _add_keeping(commands)
+    _add_sites(commands)
     demo = _add(commands, "demo", "demo:demo", "archive a small news site on this machine, and see how it looks")
     demo.add_argument("--keep", metavar="DIR", help="put the demo's archive there instead of ./archive-demo")
     return parser
@@ -76,6 +78,38 @@ def _add_save(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     save.add_argument("--delay", metavar="S", type=_seconds, default=0.0, help="seconds between requests to one host")
     save.add_argument("--allow-private", action="store_true", help="allow addresses of this machine and local networks")
+
+
+def _add_crawl(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    crawl = _add(commands, "crawl", "crawl:crawl", "archive what is new on news sites, and look again at what is due")
+    crawl.epilog = "Without SITE or --url, all sites of the sites file. Exit code 1: nothing could be read."
+    crawl.add_argument("site", nargs="*", metavar="SITE", help="name of a site in the sites file")
+    crawl.add_argument(
+        "--url", action="append", metavar="HOMEPAGE", help="a site that needs no sites file; may be repeated"
+    )
+    crawl.add_argument("--since", metavar="DATE", help="older articles too, down to DATE, such as 2019-02")
+    crawl.add_argument("--max-articles", type=_count, metavar="N", help="fetch no more than N articles")
+    crawl.add_argument("--due", action="store_true", help="only feeds, sitemaps and sections whose time has come")
+    crawl.add_argument("--delay", metavar="S", type=_seconds, help="seconds between requests to one host (default: 1)")
+    crawl.add_argument("--allow-private", action="store_true", help="allow addresses of this machine and its networks")
+    run = _add(commands, "run", "run:run", "crawl all sites on their schedules and save what is queued, until stopped")
+    run.epilog = (
+        "Ctrl-C or SIGTERM lets the pages under way finish; what is left is done after the next start. "
+        "With --json, log lines are JSON objects."
+    )
+    run.add_argument("--processes", type=_count, default=4, metavar="N", help="crawls at once (default: 4)")
+    run.add_argument("--status", action="store_true", help="show what the running one does and what waits, and exit")
+    run.add_argument("--allow-private", action="store_true", help="allow addresses of this machine and its networks")
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
+
+
+_count.__name__ = "number"
 
 
 def _seconds(text: str) -> float:
@@ -135,6 +169,29 @@ def _add_keeping(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
 
 
+def _add_sites(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    sites = commands.add_parser("sites", help="list the configured sites, and test how their pages are read")
+    verbs = sites.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add(verbs, "list", "sites:list_sites", "list the configured sites")
+    add = _add(verbs, "add", "adding:add", "find out where a site names its articles, and add it to the sites file")
+    add.epilog = "The pages looked at are archived like any other. With --opml nothing is fetched."
+    add.add_argument("url", nargs="?", metavar="URL", help="its homepage")
+    add.add_argument("--name", metavar="NAME", help="what to call it (default: its host)")
+    add.add_argument(
+        "--schedule", default="15m", metavar="WHEN", help="15m, cron's five fields, or none (default: 15m)"
+    )
+    add.add_argument("--label", action="append", metavar="WORD", help="a word to group sites by; may be repeated")
+    add.add_argument("--opml", metavar="FILE", help="all feeds of a list that a feed reader has exported")
+    add.add_argument("--delay", metavar="S", type=_seconds, help="seconds between requests to one host (default: 1)")
+    add.add_argument("--allow-private", action="store_true", help="allow addresses of this machine and its networks")
+    check = _add(verbs, "check", "sites:check", "check the sites file, and what the rules of a site find on a page")
+    check.epilog = "Without SITE or --url only the file is checked. Exit code 1: a rule found nothing; 2: bad file."
+    check.add_argument("site", nargs="?", metavar="SITE", help="fetch a page of this site, and show how it is read")
+    check.add_argument("--url", metavar="URL", help="this page; the front page without it")
+    check.add_argument("--at", metavar="DATE", help="not a new capture, but the archived one nearest to this date")
+    check.add_argument("--allow-private", action="store_true", help="allow addresses of this machine and its networks")
+
+
 def _add(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: str, summary: str
 ) -> argparse.ArgumentParser:
@@ -155,6 +212,12 @@ def _add_common(parser: argparse.ArgumentParser, *, is_top: bool) -> None:
         metavar="PLACE",
         default=default(os.environ.get("ARCHIVER_ARCHIVE") or DEFAULT_ARCHIVE),
         help="a directory or s3://bucket/prefix (default: $ARCHIVER_ARCHIVE or ./archive)",
+    )
+    parser.add_argument(
+        "--sites",
+        metavar="FILE",
+        default=default(None),
+        help="the sites file (default: $ARCHIVER_SITES, or ./sites.toml if it is there)",
     )
     parser.add_argument("--json", action="store_true", default=default(False), help="one JSON object a line")
     parser.add_argument("-v", "--verbose", action="store_true", default=default(False), help="say what is going on")

@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 from archiver.archive import Archive
 from storage.sync import Progress
@@ -19,17 +19,17 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=not is_unicode), flush=True)
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows in columns; numbers stand to the right."""
+def print_table(header: Sequence[str], rows: Sequence[Sequence[object]], *, file: TextIO | None = None) -> None:
+    """Print rows in columns, to standard output unless told otherwise; numbers stand to the right."""
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(len(row[column]) for row in [list(header), *cells]) for column in range(len(header))]
-    print("  ".join(title.ljust(width) for title, width in zip(header, widths, strict=True)).rstrip())
+    print("  ".join(title.ljust(width) for title, width in zip(header, widths, strict=True)).rstrip(), file=file)
     for row, values in zip(cells, rows, strict=True):
         aligned = [
             cell.rjust(width) if isinstance(value, int) else cell.ljust(width)
             for cell, width, value in zip(row, widths, values, strict=True)
         ]
-        print("  ".join(aligned).rstrip())
+        print("  ".join(aligned).rstrip(), file=file)
 
 
 def one_line(text: str) -> str:
@@ -55,7 +55,7 @@ def progress(options: Namespace, what: str) -> Iterator[Progress | None]:
 def opened(options: Namespace, *, create: bool = False) -> Iterator[Archive]:
     """Open the archive the command names, telling what had to be recovered."""
     with progress(options, "Reading new segments") as report:
-        archive = Archive.open(options.archive, create=create, progress=report)
+        archive = Archive.open(options.archive, create=create, sites=options.sites, progress=report)
     with archive:
         for recovered in archive.recovered:
             if not options.quiet:

@@ -40,7 +40,7 @@ def save(options: Namespace) -> int:
     )
     with opened(options, create=True) as archive, _Reporter(options, len(urls)) as reporter:
         requests = [SaveRequest(url, age) for url in urls]
-        failure = run_saves(archive, requests, reporter.report, settings=settings, interrupted=_say_stopping)
+        failure = run_saves(archive, requests, reporter.report, settings=settings, interrupted=say_stopping)
     if failure is not None:
         raise failure
     return reporter.conclude()
@@ -73,7 +73,7 @@ def _urls_in(name: str | None) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def _say_stopping() -> None:
+def say_stopping() -> None:
     """Written past Python's buffers, because a signal may come while they are in use."""
     os.write(2, b"archiver: stopping; pages under way are finished first, Ctrl-C again leaves at once\n")
 

@@ -11,7 +11,6 @@ from scrapy import Request
 from scrapy.core.downloader import Downloader, Slot
 from scrapy.crawler import Crawler
 from scrapy.utils.asyncio import call_later
-from twisted.python.failure import Failure
 
 
 class PunctualDownloader(Downloader):
@@ -27,6 +26,12 @@ class PunctualDownloader(Downloader):
         self._least_delays: dict[str, float] = {}
         self._most_at_once: dict[str, int] = {}
         self._resting: dict[str, float] = {}
+
+    def set_pace(self, host: str, *, delay: float | None = None, at_once: int | None = None) -> None:
+        """Give a host a delay and a number of requests at once of its own; ``None`` is as for all hosts."""
+        own = self.per_slot_settings.setdefault(host, {})
+        own.update({"delay": delay} if delay is not None else {})
+        own.update({"concurrency": at_once} if at_once is not None else {})
 
     def keep_apart(self, host: str, seconds: float, *, at_once: int = 1) -> None:
         """Let at least so many seconds pass between two requests to a host, and run at most `at_once` of them."""
@@ -46,7 +51,7 @@ class PunctualDownloader(Downloader):
         if (slot := self.slots.get(host)) is not None:
             while slot.queue:
                 _, answer = deque.popleft(slot.queue)  # it never left
-                answer.errback(Failure(error))
+                answer.errback(error)
 
     def _get_slot(self, *arguments: Any) -> tuple[str, Slot]:
         key, slot = super()._get_slot(*arguments)

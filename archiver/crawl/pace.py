@@ -105,6 +105,8 @@ LONGEST = timedelta(hours=24)
 FIRST_INTERVAL = timedelta(hours=1)
 LONGEST_OF_THE_DEAD = timedelta(days=30)
 """Feeds come back from what looks like death, so none is ever given up."""
+SHARE_OF_SILENCE = 1 / 8
+"""An interval is no longer than this share of the time without news: a night's silence must not cost the morning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +117,17 @@ class Interval:
     failures: int = 0
     """Times in a row."""
 
-    def after(self, *, has_news: bool, hint: timedelta | None = None) -> Interval:
-        """Return the interval after a fetch; `hint` is how often the document says that it changes."""
+    def after(self, *, has_news: bool, silence: timedelta | None = None, hint: timedelta | None = None) -> Interval:
+        """Return the interval after a fetch.
+
+        `silence` is how long there has been nothing new; `hint` how often the document says that it changes.
+        """
         if has_news:
             current = 0.8 * self.current + 0.2 * SHORTEST
         else:
             current = 1.5 * self.current
+            if silence is not None:
+                current = min(current, max(silence * SHARE_OF_SILENCE, self.current))
         floor = SHORTEST if hint is None else min(max(hint, SHORTEST), LONGEST)
         return Interval(min(max(current, floor), LONGEST))
 

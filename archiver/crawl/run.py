@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from types import FrameType
 from typing import Any
 
+from scrapy import Spider
 from scrapy.crawler import AsyncCrawlerProcess
 from scrapy.settings import Settings
 from scrapy.utils.project import get_project_settings
@@ -70,27 +71,50 @@ def run_saves(
     handles_signals: bool = True,
     interrupted: Callable[[], None] = lambda: None,
 ) -> ArchiveError | None:
-    """Save every requested page, telling `report` of each as it is durable; return what kept a segment in the spool.
+    """Save every requested page; otherwise as :class:`SpiderRun`."""
+    spider = SpiderRun(archive, "page", report, settings=settings)
+    return spider.run(handles_signals=handles_signals, interrupted=interrupted, requests=requests)
 
-    With `handles_signals`, the first SIGINT lets what is under way come to its end, after a call of `interrupted` from
-    the signal handler; the second leaves at once.
-    """
-    archive.sites  # noqa: B018  a mistake in the sites file shows before anything is fetched
-    lend_archive(archive)
-    settings.set("ARCHIVER_ARCHIVE", archive.location, priority="cmdline")
-    settings.set("LOG_INSTALL_ROOT_HANDLER", False, priority="cmdline")
-    process = AsyncCrawlerProcess(settings)
-    crawler = process.create_crawler("page")
 
-    def told(attempt: Attempt, job: Any) -> None:
-        report(attempt, job)
+class SpiderRun:
+    """One run of a spider that writes into an archive that is open already."""
 
-    crawler.signals.connect(told, attempt_finished, weak=False)
-    process.crawl(crawler, requests=requests)
-    if handles_signals:
-        _announce_interrupt(interrupted)
-    process.start(install_signal_handlers=handles_signals)
-    return Recorder.of(crawler).failure
+    def __init__(self, archive: Archive, name: str, report: Report, *, settings: Settings) -> None:
+        """`report` is told of each page as it is durable."""
+        lend_archive(archive)
+        settings.set("ARCHIVER_ARCHIVE", archive.location, priority="cmdline")
+        settings.set("LOG_INSTALL_ROOT_HANDLER", False, priority="cmdline")
+        self._process = AsyncCrawlerProcess(settings)
+        self._crawler = self._process.create_crawler(name)
+
+        def told(attempt: Attempt, job: Any) -> None:
+            report(attempt, job)
+
+        self._told = told  # signals hold their receivers weakly
+        self._crawler.signals.connect(told, attempt_finished)
+
+    @property
+    def spider(self) -> Spider | None:
+        """The spider; ``None`` before it starts."""
+        return self._crawler.spider
+
+    def run(
+        self,
+        *,
+        handles_signals: bool = True,
+        interrupted: Callable[[], None] = lambda: None,
+        **arguments: Any,
+    ) -> ArchiveError | None:
+        """Run to the end; return what kept a segment in the spool.
+
+        With `handles_signals`, the first SIGINT lets what is under way come to its end, after a call of `interrupted`
+        from the signal handler; the second leaves at once. `arguments` are the spider's.
+        """
+        self._process.crawl(self._crawler, **arguments)
+        if handles_signals:
+            _announce_interrupt(interrupted)
+        self._process.start(install_signal_handlers=handles_signals)
+        return Recorder.of(self._crawler).failure
 
 
 def _announce_interrupt(interrupted: Callable[[], None]) -> None:

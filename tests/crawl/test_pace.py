@@ -94,6 +94,18 @@ def test_a_feed_with_news_is_fetched_more_often_and_one_without_less() -> None:
     assert quiet.wait == LONGEST
 
 
+def test_a_silent_night_does_not_cost_the_morning() -> None:
+    interval, silence = Interval(SHORTEST), timedelta(0)
+    while silence < 8 * HOUR:
+        interval = interval.after(has_news=False, silence=silence)
+        silence += interval.wait
+    assert interval.wait <= 1.1 * HOUR
+    while silence < 30 * DAY:
+        interval = interval.after(has_news=False, silence=silence)
+        silence += interval.wait
+    assert interval.wait == LONGEST
+
+
 @pytest.mark.parametrize(
     ("hint", "least"),
     [

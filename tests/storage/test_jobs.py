@@ -31,15 +31,11 @@ def now() -> datetime:
 
 
 def test_a_job_goes_from_queued_to_done(jobs: Jobs) -> None:
-    number = jobs.put("save", {"url": "https://example.com/ü"}, priority=3)
+    number = jobs.put("save", "https://example.com/ü", {"age": "ü"}, priority=3)
     queued = jobs.get(number)
     assert queued is not None
-    assert (queued.state, queued.kind, queued.arguments, queued.priority) == (
-        "queued",
-        "save",
-        {"url": "https://example.com/ü"},
-        3,
-    )
+    assert (queued.state, queued.kind, queued.subject) == ("queued", "save", "https://example.com/ü")
+    assert (queued.arguments, queued.priority) == ({"age": "ü"}, 3)
     running = jobs.claim("worker", ["save"])
     assert running is not None
     assert (running.id, running.state, running.worker, running.attempts) == (number, "running", "worker", 1)
@@ -57,19 +53,19 @@ def test_an_unknown_job_is_none(jobs: Jobs) -> None:
 
 
 def test_jobs_are_claimed_by_priority_then_by_age_and_only_when_due(jobs: Jobs) -> None:
-    last = jobs.put("crawl", {}, priority=10)
-    first = jobs.put("crawl", {}, priority=1, due=now() - LATER)
-    second = jobs.put("crawl", {}, priority=1)
-    jobs.put("crawl", {}, priority=0, due=now() + LATER)
-    jobs.put("save", {})
+    last = jobs.put("crawl", "it", priority=10)
+    first = jobs.put("crawl", "it", priority=1, due=now() - LATER)
+    second = jobs.put("crawl", "it", priority=1)
+    jobs.put("crawl", "it", priority=0, due=now() + LATER)
+    jobs.put("save", "it")
     claimed = [jobs.claim("worker", ["crawl"]) for _ in range(4)]
     assert [job and job.id for job in claimed] == [first, second, last, None]
 
 
 def test_a_lock_is_held_by_one_running_job(jobs: Jobs) -> None:
-    one = jobs.put("crawl", {"site": "a"}, lock="example.com")
-    two = jobs.put("crawl", {"site": "b"}, lock="example.com")
-    three = jobs.put("crawl", {"site": "c"}, lock="example.org")
+    one = jobs.put("crawl", "a", lock="example.com")
+    two = jobs.put("crawl", "b", lock="example.com")
+    three = jobs.put("crawl", "c", lock="example.org")
     claimed = [jobs.claim("worker", ["crawl"]) for _ in range(3)]
     assert [job and job.id for job in claimed] == [one, three, None]
     jobs.finish(one, None)
@@ -79,15 +75,24 @@ def test_a_lock_is_held_by_one_running_job(jobs: Jobs) -> None:
 
 
 def test_a_job_that_waits_already_is_not_queued_twice(jobs: Jobs) -> None:
-    waiting = jobs.put("crawl", {}, lock="a", once=True)
-    assert jobs.put("crawl", {}, lock="a", once=True) == waiting
-    assert jobs.put("crawl", {}, lock="b", once=True) != waiting
+    waiting = jobs.put("crawl", "a", once=True)
+    assert jobs.put("crawl", "a", once=True) == waiting
+    assert jobs.put("crawl", "b", once=True) != waiting
     jobs.claim("worker", ["crawl"])
-    assert jobs.put("crawl", {}, lock="a", once=True) != waiting
+    assert jobs.put("crawl", "a", once=True) != waiting
+
+
+def test_the_last_beginnings_are_known(jobs: Jobs) -> None:
+    jobs.put("crawl", "a")
+    jobs.put("crawl", "b", due=now() + LATER)
+    job = jobs.claim("worker", ["crawl"])
+    assert job is not None
+    assert jobs.last_started("crawl") == {"a": job.started}
+    assert jobs.last_started("save") == {}
 
 
 def test_the_job_of_a_silent_worker_is_done_by_another(jobs: Jobs) -> None:
-    number = jobs.put("save", {})
+    number = jobs.put("save", "it")
     jobs.claim("dead", ["save"])
     assert jobs.rescue() == []
     assert jobs.rescue(now=now() + SILENCE + LATER) == [number]
@@ -99,14 +104,14 @@ def test_the_job_of_a_silent_worker_is_done_by_another(jobs: Jobs) -> None:
 
 
 def test_a_worker_known_to_be_dead_need_not_be_waited_for(jobs: Jobs) -> None:
-    number = jobs.put("save", {})
+    number = jobs.put("save", "it")
     jobs.claim("host/123/1", ["save"])
     assert jobs.rescue(worker="host/1234/") == []
     assert jobs.rescue(worker="host/123/") == [number]
 
 
 def test_a_job_that_kills_its_workers_fails_in_the_end(jobs: Jobs) -> None:
-    number = jobs.put("save", {})
+    number = jobs.put("save", "it")
     for _ in range(MOST_ATTEMPTS):
         assert jobs.claim("worker", ["save"])
         jobs.rescue(worker="worker")
@@ -117,7 +122,7 @@ def test_a_job_that_kills_its_workers_fails_in_the_end(jobs: Jobs) -> None:
 
 
 def test_a_job_given_back_waits_again_and_need_not_count(jobs: Jobs) -> None:
-    number = jobs.put("crawl", {})
+    number = jobs.put("crawl", "it")
     jobs.claim("worker", ["crawl"])
     jobs.give_back(number, counts=False)
     again = jobs.claim("worker", ["crawl"])
@@ -129,7 +134,7 @@ def test_a_job_given_back_waits_again_and_need_not_count(jobs: Jobs) -> None:
 
 
 def test_finished_jobs_are_swept_away_in_time(jobs: Jobs) -> None:
-    number = jobs.put("save", {})
+    number = jobs.put("save", "it")
     jobs.finish(number, None, failed=True)
     assert jobs.sweep() == 0
     assert jobs.sweep(now=now() + KEPT + LATER) == 1
@@ -137,7 +142,7 @@ def test_finished_jobs_are_swept_away_in_time(jobs: Jobs) -> None:
 
 
 def test_many_workers_never_claim_one_job_twice(tmp_path: Path, jobs: Jobs) -> None:
-    wanted = {jobs.put("save", {"number": number}) for number in range(60)}
+    wanted = {jobs.put("save", str(number)) for number in range(60)}
     claimed: list[str] = []
 
     def work(name: str) -> None:
@@ -158,7 +163,7 @@ def test_many_workers_never_claim_one_job_twice(tmp_path: Path, jobs: Jobs) -> N
 def test_rebuilding_or_upgrading_the_index_leaves_the_queue_alone(
     tmp_path: Path, index: Index, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    number = jobs.put("save", {"url": "https://example.com/"})
+    number = jobs.put("save", "https://example.com/")
     index.clear()
     assert jobs.get(number)
     index.close()

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.index import Index
-from storage.visits import Due, Visit, Visits
+from storage.visits import Due, Kind, Visit, Visits
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -25,8 +25,27 @@ def visit(name: str, due: datetime | None = NOW, site: str = "courier") -> Visit
     return Visit(name, f"https://{site}.example/{name}", site, "article", due)
 
 
+def waiting(visits: Visits, kinds: Sequence[Kind] = ("article",), *, new: bool = True, limit: int = -1) -> list[str]:
+    return [each.key for each in visits.due("courier", NOW, kinds=kinds, new=new, limit=limit)]
+
+
 def test_a_visit_comes_back_as_it_was_put(visits: Visits) -> None:
-    full = Visit("k", "https://a.example/ü", "a", "feed", NOW, NOW - HOUR, 3, 1, 2, 600, '"tag"', "Sun, 22 Nov", -1)
+    full = Visit(
+        "k",
+        "https://a.example/ü",
+        "a",
+        "feed",
+        NOW,
+        NOW - HOUR,
+        NOW - 2 * HOUR,
+        3,
+        1,
+        2,
+        600.0,
+        '"tag"',
+        "Sun, 22 Nov",
+        -1,
+    )
     bare = Visit("l", "https://a.example/l", "a", "alias")
     visits.put([full, bare])
     assert visits.get(["k", "l", "unknown"]) == {"k": full, "l": bare}
@@ -36,14 +55,17 @@ def test_a_visit_replaces_the_one_before(visits: Visits) -> None:
     visits.put([visit("a")])
     visits.put([replace(visit("a"), step=4, due=NOW + HOUR)])
     assert visits.get(["a"])["a"].step == 4
-    assert visits.due("courier", NOW) == []
+    assert waiting(visits) == []
 
 
 def test_what_is_due_comes_in_the_order_in_which_it_waited(visits: Visits) -> None:
     visits.put([visit("late", NOW + HOUR), visit("b", NOW - HOUR), visit("a", NOW), visit("never", None)])
     visits.put([visit("elsewhere", NOW - 2 * HOUR, site="other")])
-    assert [each.key for each in visits.due("courier", NOW)] == ["b", "a"]
-    assert [each.key for each in visits.due("courier", NOW, limit=1)] == ["b"]
+    visits.put([replace(visit("known", NOW), visited=NOW - HOUR), replace(visit("feed"), kind="feed")])
+    assert waiting(visits) == ["b", "a"]
+    assert waiting(visits, limit=1) == ["b"]
+    assert waiting(visits, new=False) == ["known"]
+    assert waiting(visits, kinds=["feed"]) == ["feed"]
     assert visits.next_due("courier") == NOW - HOUR
     assert visits.next_due("nobody") is None
 
