@@ -36,10 +36,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from archiver.reextract import Reextraction
+    from archiver.sites import Sites
     from storage.verify import Verification
 
 FORMAT = 1
 """Version of the archive's layout; ``archive.json`` names it."""
+SITES_FILE = "sites.toml"
+"""The sites file that is read when none is named."""
 MAX_BODY = 1 << 28
 """Most bytes a decoded body may have when it is read back (256 MiB): a bomb stays a bomb in the archive."""
 
@@ -156,27 +159,38 @@ class Snapshot:
 class Archive:
     """An archive in a directory or a bucket. Thread-safe."""
 
-    def __init__(self, blobs: Blobs, spool: Path, index: Index, *, archive_id: str) -> None:
+    def __init__(
+        self, blobs: Blobs, spool: Path, index: Index, *, archive_id: str, sites_file: Path | None = None
+    ) -> None:
         self.blobs, self.spool, self.index = blobs, spool, index
         self.id = archive_id
+        self.sites_file = sites_file
+        """Where :attr:`sites` come from, besides those in code."""
         self.recovered: list[Recovered] = []
         """Segments that a killed process had left open and that opening this archive has finished."""
 
     @classmethod
     def open(
-        cls, location: str | os.PathLike[str] = "./archive", *, create: bool = True, progress: Progress | None = None
+        cls,
+        location: str | os.PathLike[str] = "./archive",
+        *,
+        create: bool = True,
+        sites: str | os.PathLike[str] | None = None,
+        progress: Progress | None = None,
     ) -> Archive:
         """Open the archive at `location`, a directory or ``s3://bucket/prefix``.
 
         What a killed process left behind is recovered, and the index brought up to date; `progress` is told how far
-        that has come. Raises :class:`NoArchive` when there is none and `create` is false, :class:`NewerFormat` when it
+        that has come. `sites` names the sites file; without it that of ``ARCHIVER_SITES``, or ``./sites.toml`` if it is
+        there. Raises :class:`NoArchive` when there is none and `create` is false, :class:`NewerFormat` when it
         was made by a newer version.
         """
+        sites_file = find_sites_file(sites)
         blobs = open_blobs(os.fspath(location))
         archive_id = _identify(blobs, create=create)
         spool = _spool_of(blobs, archive_id)
         index = Index.open(_index_path(blobs, archive_id))
-        archive = cls(blobs, spool, index, archive_id=archive_id)
+        archive = cls(blobs, spool, index, archive_id=archive_id, sites_file=sites_file)
         archive.recover()
         sync_index(blobs, index, progress=progress)
         return archive
@@ -195,6 +209,13 @@ class Archive:
 
         stop_worker(self)
         self.index.close()
+
+    @cached_property
+    def sites(self) -> Sites:
+        """The configured sites, read when they are first needed; raises :class:`archiver.errors.BadSites`."""
+        from archiver.crawl.sites import load_sites
+
+        return load_sites(self.sites_file)
 
     @property
     def location(self) -> str:
@@ -416,6 +437,20 @@ def instant(at: str | datetime) -> str:
 def _bound(date: str) -> str:
     moment, digits = instant(date), re.sub(r"[-T: ]", "", date.strip())
     return digits if digits.isdigit() else moment  # what names an offset or a fraction is as long as it can be
+
+
+def find_sites_file(named: str | os.PathLike[str] | None = None) -> Path | None:
+    """Return the sites file: the one named, else ``ARCHIVER_SITES``, else ``./sites.toml`` if there is one.
+
+    Raises :class:`archiver.errors.BadRequest` when one is named that is not there.
+    """
+    wanted = named or os.environ.get("ARCHIVER_SITES")
+    path = Path(wanted or SITES_FILE)
+    if path.is_file():
+        return path
+    if wanted:
+        raise BadRequest(f"there is no sites file {path}; docs/sites.md says how one is written")
+    return None
 
 
 def _identify(blobs: Blobs, *, create: bool) -> str:

@@ -170,7 +170,7 @@ class Article:
     """The date as the page wrote it."""
     published_precision: Precision | None = None
     published_source: str | None = None
-    """json-ld, meta, time tag, byline, url or htmldate; feed or sitemap when discovery supplied it."""
+    """rule, json-ld, meta, time tag, byline, url or htmldate; feed or sitemap when discovery supplied it."""
     modified_at: str | None = None
     """Same form as ``published_at``; what the publisher says, not what was observed."""
     modified_raw: str | None = None

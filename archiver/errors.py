@@ -4,6 +4,7 @@
     ├── NotArchived                  no snapshot of this URL
     ├── NoArchive                    nothing is archived at this place yet
     ├── BadRequest                   an argument that cannot be understood: URL, date, option
+    │   └── BadSites                 a sites file with mistakes; carries all of them
     ├── SaveFailed                   a save ended without a usable snapshot; carries the attempt
     ├── StorageError, …              see storage.errors
     └── NewerFormat, DamagedRecord, DamagedIndex
@@ -12,6 +13,8 @@
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from storage.errors import (
     ArchiveError,
@@ -29,6 +32,7 @@ from storage.errors import (
 __all__ = [
     "ArchiveError",
     "BadRequest",
+    "BadSites",
     "DamagedIndex",
     "DamagedRecord",
     "KeyExists",
@@ -58,6 +62,15 @@ class NoArchive(ArchiveError):
 
 class BadRequest(ArchiveError):
     """An argument cannot be understood."""
+
+
+class BadSites(BadRequest):
+    """A sites file has mistakes; each of `problems` names its line."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        more = f" (and {len(problems) - 1} more; `archiver sites check` lists them all)" if len(problems) > 1 else ""
+        super().__init__(problems[0] + more)
+        self.problems = tuple(problems)
 
 
 class SaveFailed(ArchiveError):

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING
 from archiver.article import Article
 from archiver.crawl.readers import NOT_READ, Readers
 from archiver.errors import ArchiveError, DamagedRecord, KeyExists, KeyNotFound
-from archiver.extract import Page, extractor
+from archiver.extract import Page
 from archiver.reading import READ_AS_ARTICLE, give_history, read_snapshot
 from archiver.repeats import leave_out, lines_left_out
 from archiver.sitelines import SAMPLE, SiteLines, host_of
@@ -48,6 +48,7 @@ from storage.urls import urlkey
 
 if TYPE_CHECKING:
     from archiver.archive import Archive
+    from archiver.sites import Sites
 
 logger = logging.getLogger(__name__)
 
@@ -179,18 +180,19 @@ class _Segment:
         segment = cls(name, sorted(revisions))
         for revision in segment.revisions:
             with suppress(KeyNotFound):  # removed a moment ago
-                segment._load(archive.blobs.read(articles_key(name, revision)), revision, selection, sites)
+                data = archive.blobs.read(articles_key(name, revision))
+                segment._load(data, revision, selection, sites, archive.sites)
         return segment
 
-    def _load(self, data: bytes, revision: int, selection: Selection, sites: SiteLines) -> None:
-        present = asdict(extractor())
+    def _load(self, data: bytes, revision: int, selection: Selection, sites: SiteLines, configured: Sites) -> None:
         key = articles_key(self.name, revision)
         try:
             for entry, article in read_articles(io.BytesIO(data), key, segment=self.name, revision=revision):
                 offset = entry.capture_offset
                 self.members[offset] = data[entry.offset : entry.offset + entry.length]
                 self.stale.discard(offset)
-                if selection.holds(entry) and article.get("extractor") != present:
+                present = configured.extractor_for(entry.url, entry.timestamp, site=entry.site)
+                if selection.holds(entry) and article.get("extractor") != asdict(present):
                     self.stale.add(offset)
                 elif selection.holds(entry) and revision == self.revisions[-1] and self._repeats(offset, sites):
                     self.repeating.add(offset)
@@ -331,7 +333,8 @@ class _Run:
 
         def read(page: Page) -> Article:
             if old is not None:
-                page = replace(page, requested_url=old.requested_url or page.requested_url, site=old.site)
+                page = replace(page, requested_url=old.requested_url or page.requested_url)
+                page = self.archive.sites.prepared(page, site=old.site)
             return self.read(page)
 
         new = read_snapshot(self.archive, Snapshot(self.archive, capture), read=read)
@@ -350,7 +353,7 @@ class _Run:
         for located in self._newest.of(url):
             try:
                 old = self.archive.read_article(located)
-                if old.extractor == extractor():
+                if old.extractor == self.archive.sites.extractor_for(located.url, located.timestamp, site=old.site):
                     yield old
                     continue
                 moment = located.timestamp
@@ -422,7 +425,7 @@ def keep_what_was_known(new: Article, old: Article) -> Article:
         new,
         id=old.id,
         requested_url=old.requested_url,
-        site=old.site,
+        site=old.site or new.site,
         captured_at=old.captured_at,
         discovered_via=old.discovered_via,
         rights=replace(new.rights, robots_txt=old.rights.robots_txt),

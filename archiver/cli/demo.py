@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
 import sys
 from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +13,6 @@ from pathlib import Path
 from archiver.archive import Archive, Snapshot
 from archiver.article import READABLE, Article
 from archiver.cli.output import print_table
-from archiver.demo.newspaper import STORIES, UNREADABLE
 from archiver.demo.site import SHORT_LINKS, DemoSite
 from archiver.errors import SaveFailed
 
@@ -19,23 +20,31 @@ PORT = 8463
 """Taken when it is free, so that a second demo finds the pages of the first."""
 PLACE = Path("archive-demo")
 DESERTIONS = "/business/markets/soldiers-desert"
-SUPPORT = ("/", "/robots.txt", "/feed.xml", "/news-sitemap.xml", "/style.css")
+STYLE = "/style.css"
 
 
 def demo(options: Namespace) -> int:
-    """Archive a small paper, let its editor change it, archive it again, and show what is kept."""
+    """Crawl a small paper, let its editor change it, crawl it again, and show what is kept."""
     place = Path(options.keep) if options.keep else PLACE
     with _site() as site, Archive.open(place) as archive:
-        print(f"A small paper, The Harbour Courier, is being served at {site.url}/ ; archiving it into {place}/ ...")
-        paths = [*SUPPORT, *(story.path for story in (*STORIES, *UNREADABLE)), *SHORT_LINKS]
-        first = _save_all(archive, [site.url + path for path in paths])
-        print(f"\n{len(first)} pages archived, every HTTP exchange byte for byte:\n")
-        _print_pages(first)
+        print(f"A small paper, The Harbour Courier, is being served at {site.url}/ ; crawling it into {place}/ ...")
+        first = _crawl(archive, place, site.url)
+        saved = _save_all(archive, [site.url + path for path in (*SHORT_LINKS, STYLE)])
+        print(f"\n{len(first) + len(saved)} pages archived, every HTTP exchange byte for byte:\n")
+        _print_pages([*first, *saved])
         site.next_edition()
-        print("\nThe editor has changed two stories and withdrawn one. Archiving the stories again ...\n")
-        second = _save_all(archive, [site.url + story.path for story in STORIES])
-        _print_changes(second)
-        return _conclude(archive, place, first)
+        print("\nThe editor has changed two stories and withdrawn one. Crawling the paper again ...\n")
+        _print_changes(_crawl(archive, place, site.url))
+        return _conclude(archive, place, site.url + DESERTIONS)
+
+
+def _crawl(archive: Archive, place: Path, site: str) -> list[Snapshot]:
+    """Crawl as ``archiver crawl --url`` does, and return what was captured of its pages."""
+    command = [sys.executable, "-m", "archiver", "--archive", str(place), "crawl", "--json", "--url", f"{site}/"]
+    crawl = subprocess.run([*command, "--allow-private", "--delay", "0"], stdout=subprocess.PIPE, check=True)
+    attempts = [json.loads(line) for line in crawl.stdout.splitlines()]
+    captured = [archive.snapshot(each["final_url"], at=each["timestamp"]) for each in attempts if each["timestamp"]]
+    return [snapshot for snapshot in captured if snapshot is not None]
 
 
 def _site() -> DemoSite:
@@ -82,11 +91,11 @@ def _print_changes(snapshots: list[Snapshot]) -> None:
             what = f"{', '.join(change.fields)}: +{change.chars_added} -{change.chars_removed} characters"
         rows.append((article.outcome, article.version, _path(snapshot.url), what))
     print_table(("outcome", "version", "story", "what changed"), rows)
-    print(f"\nThe other {len(snapshots) - len(rows)} are unchanged, kept as revisits of a few hundred bytes each.")
+    print("\nThe others were left alone: the feed names no change of them, and their next visit is not due yet.")
 
 
-def _conclude(archive: Archive, place: Path, snapshots: list[Snapshot]) -> int:
-    example = next(snapshot for snapshot in snapshots if DESERTIONS in snapshot.url)
+def _conclude(archive: Archive, place: Path, story: str) -> int:
+    example = next(each for each in archive.snapshots(story, match="prefix") if each.article is not None)
     if example.article is not None:
         _print_reading(example.article)
     checked = archive.verify()

@@ -37,6 +37,7 @@ _lent: dict[str, Archive] = {}
 
 def lend_archive(archive: Archive) -> None:
     """Let the crawls of this process that name this archive's location use it, and leave it open."""
+    archive.sites  # noqa: B018  a mistake in the sites file shows before anything is fetched
     _lent[archive.location] = archive
 
 
@@ -50,7 +51,8 @@ class Recorder:
         self._crawler = crawler
         location = settings["ARCHIVER_ARCHIVE"]
         self._owns_archive = location not in _lent
-        self.archive = _lent.get(location) or Archive.open(location)
+        self.archive = _lent.get(location) or Archive.open(location, sites=settings.get("ARCHIVER_SITES"))
+        self.archive.sites  # noqa: B018  as above, for a crawl that opens its archive itself
         self.spool = self.archive.spool
         name = crawler.spider.name if crawler.spider else "crawl"
         self._log = CrawlLog(self.spool, name)

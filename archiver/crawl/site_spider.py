@@ -43,7 +43,9 @@ from archiver.crawl.downloader import PunctualDownloader
 from archiver.crawl.plan import Plan, Validators, conditions, read_found, utc_now
 from archiver.crawl.spider import ArchivingSpider
 from archiver.errors import ArchiveError
-from archiver.sites import Site
+from archiver.extract import Page
+from archiver.sites import Site, Sites
+from archiver.urls import check_url
 from storage.cdx import Entry
 from storage.message import ContentTooLarge
 from storage.visits import Kind, Visit
@@ -115,6 +117,7 @@ class SiteSpider(ArchivingSpider):
         },
     }
     site: Site | None = None
+    """The site a spider in code is for; ``-a homepage=URL`` crawls it at another address, such as a copy of it."""
 
     def __init__(
         self,
@@ -129,7 +132,7 @@ class SiteSpider(ArchivingSpider):
         """`due` fetches only documents whose time has come; without it, all of them."""
         super().__init__(**kwargs)
         if homepage and self.site:
-            self.site = self.site.moved_to(homepage)
+            self.site = self.site.moved_to(check_url(homepage))
         self.sites = list(sites) or ([self.site] if self.site else [])
         self.since = since
         self.progress = Progress()
@@ -362,6 +365,12 @@ class SiteSpider(ArchivingSpider):
         if task is not None and response.status == 200:
             task.validators = self._validators(response)
         yield from super().parse_page(response)
+
+    def _prepared(self, page: Page, meta: dict[str, Any]) -> Page:
+        task: Task | None = meta.get("job")
+        if task is None or not task.site.covers(page.url):
+            return super()._prepared(page, meta)
+        return Sites([task.site]).prepared(page)
 
     def _validators(self, response: Response) -> Validators:
         """Return what an answer says of its version, and whether its payload is that of the capture before."""

@@ -63,7 +63,7 @@ class ArchivingSpider(Spider):
         failure = None
         if stored is not None and stored.truncated:
             failure = meta.get("fault") or f"the answer was cut short ({stored.truncated})"
-        yield FetchedPage(_page_of(response), meta, failure)
+        yield FetchedPage(self._prepared(_page_of(response), meta), meta, failure)
 
     def page_failed(self, failure: Failure) -> Iterator[FetchedPage | UnfetchedPage]:
         """Account for a page that could not be fetched, or not whole."""
@@ -82,7 +82,11 @@ class ArchivingSpider(Spider):
             captured_at=datetime.fromisoformat(stored.date),
             truncated=stored.truncated is not None,
         )
-        yield FetchedPage(page, request.meta, reason)
+        yield FetchedPage(self._prepared(page, request.meta), request.meta, reason)
+
+    def _prepared(self, page: Page, meta: dict[str, Any]) -> Page:
+        """Return a page with its site and the site's rules."""
+        return self.archive.sites.prepared(page)
 
 
 def _page_of(response: Response) -> Page:

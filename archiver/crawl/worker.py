@@ -19,6 +19,7 @@ import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archiver.errors import ArchiveError, SaveFailed, StorageError
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from archiver.archive import Archive, Snapshot
     from archiver.crawl.attempt import Attempt
 
-_workers: dict[tuple[str, bool], SaveWorker] = {}
+_workers: dict[tuple[str, bool, Path | None], SaveWorker] = {}
 _starting = threading.Lock()
 
 
@@ -62,11 +63,12 @@ def stop_worker(archive: Archive) -> None:
 
 
 def _worker_of(archive: Archive, allow_private: bool) -> SaveWorker:
-    key = (archive.location, allow_private)
+    key = (archive.location, allow_private, archive.sites_file)
     with _starting:
         worker = _workers.get(key)
         if worker is None or not worker.is_alive():
-            worker = _workers[key] = SaveWorker(archive.location, allow_private=allow_private)
+            worker = SaveWorker(archive.location, allow_private=allow_private, sites_file=archive.sites_file)
+            _workers[key] = worker
         return worker
 
 
@@ -83,9 +85,10 @@ class WorkerGone(StorageError):
 class SaveWorker:
     """The parent's side of one worker process. Thread-safe."""
 
-    def __init__(self, location: str, *, allow_private: bool) -> None:
+    def __init__(self, location: str, *, allow_private: bool, sites_file: Path | None = None) -> None:
         command = [sys.executable, "-m", "archiver.crawl.worker", location]
         command += ["--allow-private"] if allow_private else []
+        command += ["--sites", str(sites_file)] if sites_file else []
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         self._answers: dict[int, Future[dict[str, Any]]] = {}
         self._lock = threading.Lock()
@@ -168,6 +171,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Save pages for another process (JSON lines in, JSON lines out).")
     parser.add_argument("archive")
     parser.add_argument("--allow-private", action="store_true")
+    parser.add_argument("--sites")
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
@@ -178,7 +182,7 @@ def main() -> int:
         answers.write(json.dumps({"id": job, **attempt.to_json()}).encode() + b"\n")
 
     try:
-        with Archive.open(options.archive) as archive:
+        with Archive.open(options.archive, sites=options.sites) as archive:
             settings = project_settings(
                 ARCHIVER_ALLOW_PRIVATE=options.allow_private or None,
                 ARCHIVER_WAIT_FOR_UPLOAD=True,

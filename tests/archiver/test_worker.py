@@ -45,7 +45,7 @@ def leftovers(place: Path) -> list[Path]:
 
 
 def the_worker(archive: Archive) -> worker.SaveWorker:
-    return worker._workers[archive.location, True]
+    return worker._workers[archive.location, True, archive.sites_file]
 
 
 def test_a_worker_killed_over_a_save_is_reported_and_replaced(tmp_path: Path, slow_server: WireLog) -> None:
@@ -84,7 +84,7 @@ def test_closing_an_archive_lets_others_of_its_place_go_on(tmp_path: Path, slow_
         slow_server.wait_for(lambda: slow_server.hits["/odd/slow"] == 1)
         old = the_worker(second)
         closing = threads.submit(first.close)
-        while (second.location, True) in worker._workers:
+        while (second.location, True, second.sites_file) in worker._workers:
             time.sleep(0.01)
         quick = second.save(slow_server.page("/quick", story("A quick story")), allow_private=True)
         assert the_worker(second) is not old
