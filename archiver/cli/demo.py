@@ -17,7 +17,7 @@ from archiver.demo.site import SHORT_LINKS, DemoSite
 from archiver.errors import SaveFailed
 
 PORT = 8463
-"""Taken when it is free, so that a second demo finds the pages of the first."""
+"""Taken when it is free."""
 PLACE = Path("archive-demo")
 DESERTIONS = "/business/markets/soldiers-desert"
 STYLE = "/style.css"
@@ -26,7 +26,7 @@ STYLE = "/style.css"
 def demo(options: Namespace) -> int:
     """Crawl a small paper, let its editor change it, crawl it again, and show what is kept."""
     place = Path(options.keep) if options.keep else PLACE
-    with _site() as site, Archive.open(place) as archive:
+    with _site(is_first=not place.exists()) as site, Archive.open(place) as archive:
         print(f"A small paper, The Harbour Courier, is being served at {site.url}/ ; crawling it into {place}/ ...")
         first = _crawl(archive, place, site.url)
         saved = _save_all(archive, [site.url + path for path in (*SHORT_LINKS, STYLE)])
@@ -47,9 +47,10 @@ def _crawl(archive: Archive, place: Path, site: str) -> list[Snapshot]:
     return [snapshot for snapshot in captured if snapshot is not None]
 
 
-def _site() -> DemoSite:
+def _site(*, is_first: bool) -> DemoSite:
+    """Serve the paper; at a new address if the archive is there from an earlier demo, which has seen it all."""
     try:
-        return DemoSite(PORT)
+        return DemoSite(PORT if is_first else 0)
     except OSError:
         return DemoSite()
 
