@@ -108,7 +108,7 @@ class Site:
     homepage: str
     """URL of the front page; its host, with and without ``www.``, is the site's."""
     name: str = ""
-    """Stands in articles as ``site``; the homepage's host unless given."""
+    """Stands in articles as ``site``; the homepage's host unless given, and its port if that is unusual."""
     hosts: tuple[str, ...] = ()
     """Further hosts of the site; ``*.example.com`` means all below."""
     labels: tuple[str, ...] = ()
@@ -150,7 +150,7 @@ class Site:
         wrong += [message for _, message in overlaps(self.rules)]
         if wrong:
             raise ValueError(f"site {self.name or self.homepage!r}: {'; '.join(wrong)}")
-        object.__setattr__(self, "name", self.name or site_host(self.homepage))
+        object.__setattr__(self, "name", self.name or site_name(self.homepage))
         for key in ("feeds", "sitemaps", "sections"):
             if (urls := getattr(self, key)) is not None:
                 object.__setattr__(self, key, tuple(urljoin(self.homepage, url) for url in urls))
@@ -206,6 +206,16 @@ def _matches(patterns: Iterable[str], url: str) -> bool:
 def _path(url: str) -> str:
     parts = urlsplit(url)
     return parts._replace(scheme="", netloc="").geturl() or "/"
+
+
+def site_name(homepage: str) -> str:
+    """Return what a site is called that has no name: its host, with the port if that is not the usual one.
+
+    >>> site_name("https://www.example.com/"), site_name("http://127.0.0.1:8463/")
+    ('example.com', '127.0.0.1-8463')
+    """
+    host, port = site_host(homepage), urlsplit(homepage).port
+    return f"{host}-{port}" if port not in (None, 80, 443) else host
 
 
 def site_host(url: str) -> str:

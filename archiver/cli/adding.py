@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from archiver.cli.output import one_line, opened, print_json, print_table
 from archiver.errors import ArchiveError, BadRequest
 from archiver.opml import Outline, read_opml
-from archiver.sites import Schedule, Site, site_host
+from archiver.sites import Schedule, Site, site_host, site_name
 from archiver.sites_entry import add_entries, entry_of, free_name, is_same_place, known_sites
 from archiver.sites_file import DEFAULT_FILE
 from archiver.urls import check_url
@@ -35,7 +35,7 @@ def add(options: Namespace) -> int:
     homepage = check_url(options.url)
     if twin := next((site for site in known if is_same_place(site.homepage, homepage)), None):
         raise BadRequest(f"{path}:{twin.line} has {homepage} already, as {twin.name!r}")
-    name = options.name or free_name(site_host(homepage), [site.name for site in known])
+    name = options.name or free_name(site_name(homepage), [site.name for site in known])
     site = Site(homepage=homepage, name=name, schedule=schedule, labels=tuple(options.label or ()))
     spider, attempts = _look(site, options)
     lists = spider.progress.lists
