@@ -62,9 +62,11 @@ def give_history(archive: Archive, article: Article) -> Article:
         return article
     # A second later, because an earlier capture may carry the timestamp of this one.
     moment = datetime.fromisoformat(article.captured_at or "")
-    found = _previous(archive.index, article, (moment + timedelta(seconds=1)).strftime("%Y%m%d%H%M%S"))
+    before = f"{moment + timedelta(seconds=1):%Y%m%d%H%M%S}"
+    found = _previous(archive.index, article, before)
     if found is not None and found.id == article.id:  # it is being read again
-        found = _previous(archive.index, article, moment.strftime("%Y%m%d%H%M%S"))
+        before = f"{moment:%Y%m%d%H%M%S}"
+        found = _previous(archive.index, article, before)
     if found is None:
         return replace(article, version=1)
     previous = Previous(timestamp=found.timestamp, id=found.id)
@@ -77,10 +79,27 @@ def give_history(archive: Archive, article: Article) -> Article:
             older, newer = comparable(SiteLines.of(archive).clean(archive.read_article(found)), article)
             is_same = older.text_sha256 == newer.text_sha256
             change = None if is_same else measure_change(older, newer)
+    if not is_same and (known := _shown_lately(archive.index, article, moment, before)) is not None:
+        is_same, version = True, known
+        article = replace(article, evidence=(*article.evidence, f"the text of version {known} again"))
     if is_same:
         outcome = "unchanged" if article.outcome == "saved" else article.outcome
         return replace(article, outcome=outcome, version=version, previous=previous)
-    return replace(article, version=version + 1, previous=previous, change=change)
+    highest = archive.index.highest_version(article.url, before)
+    return replace(article, version=max(version, highest) + 1, previous=previous, change=change)
+
+
+FLAPPING = timedelta(days=7)
+"""A text that comes back within so long is one of several that the publisher shows in turn, and no new version."""
+
+
+def _shown_lately(index: Index, article: Article, moment: datetime, before: str) -> int | None:
+    """Return the version that had this text already, when that was lately."""
+    if article.text_sha256 is None:
+        return None
+    since = f"{moment - FLAPPING:%Y%m%d%H%M%S}"
+    found = index.article_with_text(article.url, article.text_sha256, since=since, before=before)
+    return found.version if found is not None and found.id != article.id else None
 
 
 def _as_before(archive: Archive, article: Article, found: ArticleEntry) -> Article:

@@ -34,7 +34,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
-from storage import jobs, visits
+from storage import arrivals, jobs, visits
 from storage.cdx import REVISIT_MIME, ArticleEntry, Entry
 from storage.errors import ArchiveError, DamagedIndex, NewerFormat, StorageFull, StorageUnavailable
 from storage.urls import Match, key_ranges, urlkey
@@ -78,6 +78,7 @@ _SCHEMA = (
         text_sha256 BLOB, version INTEGER, word_count INTEGER,
         PRIMARY KEY (segment_id, capture_offset, revision)) WITHOUT ROWID""",
     "CREATE INDEX article_history ON articles (url_id, timestamp)",
+    *arrivals.SCHEMA,
     *visits.SCHEMA,
     *jobs.SCHEMA,
 )
@@ -128,6 +129,8 @@ _IS_NEWEST_REVISION = """NOT EXISTS (SELECT 1 FROM articles AS later WHERE later
 _PREVIOUS_ARTICLE = f"""{_ARTICLES} WHERE url_id = ? AND timestamp < ?
     AND outcome IN ('saved', 'unchanged', 'paywalled') AND {_IS_NEWEST_REVISION}
     ORDER BY timestamp DESC, segment_id DESC, capture_offset DESC LIMIT 1"""
+_ARTICLE_WITH_TEXT = f"""{_ARTICLES} WHERE url_id = ? AND text_sha256 = ? AND timestamp >= ? AND timestamp < ?
+    AND {_IS_NEWEST_REVISION} ORDER BY timestamp DESC LIMIT 1"""
 _MOST_URLS_OF_HOST = 5000
 _URLS_OF_HOST = "SELECT id, urlkey FROM urls WHERE urlkey >= ? AND urlkey < ? ORDER BY urlkey DESC LIMIT ?"
 
@@ -369,6 +372,22 @@ class Index:
                         newest[key] = row
         found = sorted(map(_article, newest.values()), key=lambda each: (each.timestamp, each.id), reverse=True)
         return found[:limit]
+
+    def highest_version(self, url: str, before: str) -> int:
+        """Return the highest version among the articles captured strictly before a timestamp; 0 if there is none."""
+        question = "SELECT max(version) FROM articles WHERE url_id = ? AND timestamp < ?"
+        with self.reading() as db:
+            ids = _url_ids(db, urlkey(url))
+            found = [db.execute(question, (url_id, _moment(before))).fetchone()[0] for url_id in ids]
+        return max(filter(None, found), default=0)
+
+    def article_with_text(self, url: str, text_sha256: str, *, since: str, before: str) -> ArticleEntry | None:
+        """Return the newest article with this text captured in between (14 digits each) under the urlkey of `url`."""
+        values = _pack_hex(text_sha256), _moment(since), _moment(before)
+        with self.reading() as db:
+            ids = _url_ids(db, urlkey(url))
+            rows = [row for url_id in ids for row in db.execute(_ARTICLE_WITH_TEXT, (url_id, *values))]
+        return max(map(_article, rows), key=lambda article: article.timestamp, default=None)
 
     def all_captures(self) -> Iterator[Entry]:
         """Return every capture by urlkey and timestamp: one state of the index, that of the first item."""

@@ -79,9 +79,7 @@ def test_what_is_no_article_is_no_version(archive: Archive) -> None:
         assert _read(archive, "http://new.example/", outcome=outcome).version is None
 
 
-def test_a_version_before_that_cannot_be_read_is_no_obstacle(
-    archive: Archive, server: WireLog
-) -> None:
+def test_a_version_before_that_cannot_be_read_is_no_obstacle(archive: Archive, server: WireLog) -> None:
     url = f"{server.http}/bridge"
     located = archive.index.previous_article(url, "99991231235959")
     assert located is not None
@@ -96,3 +94,22 @@ def test_a_version_before_that_cannot_be_read_is_no_obstacle(
     assert (later.version, later.change) == (2, None)
     assert later.previous is not None
     assert later.previous.id == located.id
+
+
+def test_headlines_shown_in_turn_are_no_new_versions(archive: Archive, server: WireLog) -> None:
+    seen = []
+    for headline in ("Wall holds", "Wall holds, just", "Wall holds", "Wall holds, just", "Wall breaks", "Wall holds"):
+        server.page("/tested", story(headline))
+        article = archive.save(server.http + "/tested", allow_private=True).article
+        assert article is not None
+        seen.append((article.outcome, article.version, article.title))
+    assert seen == [
+        ("saved", 1, "Wall holds"),
+        ("saved", 2, "Wall holds, just"),
+        ("unchanged", 1, "Wall holds"),
+        ("unchanged", 2, "Wall holds, just"),
+        ("saved", 3, "Wall breaks"),
+        ("unchanged", 1, "Wall holds"),
+    ]
+    assert article is not None
+    assert article.evidence[-1] == "the text of version 1 again"
