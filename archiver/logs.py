@@ -29,7 +29,7 @@ def set_up_service_logs(*, as_json: bool, verbose: bool, quiet: bool) -> None:
     handler.setFormatter(_JsonLines() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     level = logging.WARNING if quiet else logging.INFO
     handler.setLevel(level)
-    ours = ("archiver", "storage") if verbose else ("archiver.crawl.daemon",)
+    ours = ("archiver", "storage") if verbose else ("archiver.crawl.daemon", "archiver.crawl.health")
     handler.addFilter(
         lambda record: (
             record.name.startswith(ours) or (record.levelno >= logging.ERROR and not record.name.startswith(_CHATTY))

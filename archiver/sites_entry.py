@@ -8,9 +8,10 @@ import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from archiver.errors import BadRequest
-from archiver.sites import Site, site_host
+from archiver.sites import Site
 from archiver.sites_file import parse_sites, read_sites
 
 HEADER = "# The sites that are crawled; docs/sites.md explains the keys, `archiver sites check` checks them.\n"
@@ -66,10 +67,12 @@ def free_name(wanted: str, taken: Sequence[str]) -> str:
 
 def is_same_place(one: str, other: str) -> bool:
     """Tell whether two homepages are one."""
-    return (site_host(one), one.split("://")[-1].partition("/")[2].strip("/")) == (
-        site_host(other),
-        other.split("://")[-1].partition("/")[2].strip("/"),
-    )
+    return _place(one) == _place(other)
+
+
+def _place(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.netloc.lower().removeprefix("www."), url.partition(parts.netloc)[2].strip("/")
 
 
 def _quoted(text: str) -> str:

@@ -158,8 +158,10 @@ def _called(entry: Mapping[str, Any]) -> str:
 
 
 def _without_slash(url: str) -> str:
-    host = site_host(url)  # none where the URL is none
-    return f"{host}{urlsplit(url).path.rstrip('/')}" if host else ""
+    if not site_host(url):  # it is no URL
+        return ""
+    parts = urlsplit(url)
+    return f"{parts.netloc.lower().removeprefix('www.')}{parts.path.rstrip('/')}"
 
 
 _RULE_TYPES: dict[str, tuple[tuple[type, ...], str]] = {

@@ -9,15 +9,17 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import gzip
+import io
+import itertools
 import json
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from storage.blobs import Blobs
+from storage.blobs import CHUNK, Blobs
 from storage.errors import ArchiveError, KeyNotFound
 from storage.segment import create_locked, name_segment, now_utc, remove_parts, storage_errors
 
@@ -77,8 +79,8 @@ class CrawlLog:
         }
         with self._lock:
             try:
-                written = self._path.read_bytes()[: self._end]
-                _publish(blobs, self._path, self.id, written + self._unwritten, summary)
+                lines = itertools.chain(_start_of(self._path, self._end), [self._unwritten])
+                _publish(blobs, self._path, self.id, lines, summary)
             finally:
                 self._file.close()
 
@@ -121,7 +123,7 @@ def _recover(blobs: Blobs, path: Path, spool: Path, data: bytes) -> bool:
         "attempts": len(lines),
         "outcomes": dict(sorted(outcomes.items())),
     }
-    _publish(blobs, path, crawl, b"".join(line + b"\n" for line in lines), summary)
+    _publish(blobs, path, crawl, (line + b"\n" for line in lines), summary)
     return True
 
 
@@ -142,7 +144,19 @@ def _lock(file: IO[bytes]) -> bool:
     return True
 
 
-def _publish(blobs: Blobs, path: Path, crawl: str, lines: bytes, summary: Mapping[str, Any]) -> None:
-    data = gzip.compress(lines + json.dumps(summary).encode() + b"\n", mtime=0)
-    blobs.put(f"crawls/{crawl}.jsonl.gz", data, replace=True)
+def _start_of(path: Path, length: int) -> Iterator[bytes]:
+    """Yield the first bytes of a file, piece by piece: the log of a long crawl has a kilobyte for every page."""
+    with path.open("rb") as file:
+        while length > 0 and (piece := file.read(min(length, CHUNK))):
+            length -= len(piece)
+            yield piece
+
+
+def _publish(blobs: Blobs, path: Path, crawl: str, lines: Iterable[bytes], summary: Mapping[str, Any]) -> None:
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as file:
+        for piece in lines:
+            file.write(piece)
+        file.write(json.dumps(summary).encode() + b"\n")
+    blobs.put(f"crawls/{crawl}.jsonl.gz", packed.getvalue(), replace=True)
     path.unlink(missing_ok=True)

@@ -190,6 +190,14 @@ class Jobs:
             rows = db.execute(question, (kind,)).fetchall()
         return {subject: datetime.fromtimestamp(started, UTC) for subject, started in rows}
 
+    def last_of(self, kind: str, subject: str) -> Job | None:
+        """Return the job about `subject` that was begun last; ``None`` when none was."""
+        question = f"""SELECT {_COLUMNS} FROM jobs WHERE kind = ? AND subject = ? AND started IS NOT NULL
+            ORDER BY started DESC LIMIT 1"""
+        with self._database.reading() as db:
+            row = db.execute(question, (kind, subject)).fetchone()
+        return None if row is None else _job(row)
+
     def counts(self) -> dict[tuple[str, str], int]:
         """Return the number of jobs by kind and state."""
         with self._database.reading() as db:

@@ -22,7 +22,7 @@ import re
 import secrets
 import socket
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -191,10 +191,14 @@ def _create(path: Path) -> IO[bytes]:
     return file
 
 
+_ARTICLE_FACTS = tuple(field.name for field in fields(ArticleEntry))
+
+
 def _journal_json(line: CaptureLine | ArticleLine) -> dict[str, Any]:
     if isinstance(line, CaptureLine):
         return {"cdxj": line.cdxj, "warc_end": line.warc_end, "wants_article": line.wants_article}
-    return {"article": asdict(line.entry), "articles_end": line.articles_end}
+    article = {name: getattr(line.entry, name) for name in _ARTICLE_FACTS}
+    return {"article": article, "articles_end": line.articles_end}
 
 
 def _write_all(file: IO[bytes], data: bytes | bytearray) -> None:

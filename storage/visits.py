@@ -10,8 +10,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Literal, Protocol
 
 Kind = Literal["article", "alias", "feed", "sitemap", "section"]
@@ -23,6 +24,9 @@ SCHEMA = (
         changed REAL, step INTEGER NOT NULL, misses INTEGER NOT NULL, failures INTEGER NOT NULL, interval REAL,
         etag TEXT, last_modified TEXT, trust INTEGER NOT NULL, found TEXT) WITHOUT ROWID""",
     "CREATE INDEX visits_due ON visits (site, due) WHERE due IS NOT NULL",
+    "CREATE INDEX visits_documents ON visits (site) WHERE kind IN ('feed', 'sitemap', 'section')",
+    "CREATE INDEX visits_waiting ON visits (site, due) WHERE kind = 'article' AND visited IS NULL AND due IS NOT NULL",
+    "CREATE INDEX visits_missing ON visits (site, misses) WHERE misses > 0",
 )
 _COLUMNS = """key, url, site, kind, due, visited, changed, step, misses, failures, interval,
     etag, last_modified, trust, found"""
@@ -117,6 +121,28 @@ class Visits:
         with self._database.reading() as db, closing(db.execute(question, (site, *kinds))) as rows:
             yield from map(_visit, rows)
 
+    def documents(self, site: str) -> list[Visit]:
+        """Return the feeds, sitemaps and sections of a site, by key."""
+        question = f"""SELECT {_COLUMNS} FROM visits
+            WHERE site = ? AND kind IN ('feed', 'sitemap', 'section') ORDER BY key"""
+        with self._database.reading() as db:
+            return list(map(_visit, db.execute(question, (site,))))
+
+    def waiting(self, site: str) -> int:
+        """Return how many pages of a site were discovered and never visited."""
+        question = """SELECT count(*) FROM visits
+            WHERE site = ? AND kind = 'article' AND visited IS NULL AND due IS NOT NULL"""
+        return self._number(question, (site,))
+
+    def missing(self, site: str, *, misses: int) -> int:
+        """Return how many pages of a site were missing at so many visits in a row, or more."""
+        return self._number("SELECT count(*) FROM visits WHERE site = ? AND misses > 0 AND misses >= ?", (site, misses))
+
+    def _number(self, question: str, values: Sequence[object]) -> int:
+        with self._database.reading() as db:
+            (number,) = db.execute(question, values).fetchone()
+        return int(number)
+
     def due_by_site(self, sites: Iterable[str], moment: datetime, *, limit: int = 1000) -> dict[str, Due]:
         """Return, for each of these sites that has anything due at `moment`, since when, and how much up to `limit`."""
         question = """SELECT count(*), min(due) FROM
@@ -146,8 +172,14 @@ _DATES = range(4, 7)
 """Columns that hold seconds since 1970."""
 
 
-def _row(visit: Visit) -> tuple[object, ...]:
-    return tuple(_seconds(value) if isinstance(value, datetime) else value for value in astuple(visit))
+_values = attrgetter(*(field.name for field in fields(Visit)))
+
+
+def _row(visit: Visit) -> list[object]:
+    values = list(_values(visit))
+    for column in _DATES:
+        values[column] = None if values[column] is None else _seconds(values[column])
+    return values
 
 
 def _visit(row: tuple[Any, ...]) -> Visit:

@@ -283,7 +283,7 @@ def _warc_fields(fields: Iterable[tuple[str, str]]) -> bytes:
 
 
 def _one_line(value: str) -> str:
-    return re.sub(r"[\r\n]+", " ", value)
+    return re.sub(r"[\r\n]+", " ", value) if "\n" in value or "\r" in value else value
 
 
 def _metadata_fields(capture: Capture, digests: Digests) -> Iterator[tuple[str, str]]:

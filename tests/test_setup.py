@@ -26,8 +26,10 @@ HOMES = {
     "warcio": ("storage/",),
     "boto3": ("storage/s3.py",),
     "botocore": ("storage/s3.py",),
-    "trafilatura": ("archiver/extract.py",),
+    "trafilatura": ("archiver/page/body.py",),
+    "feedparser": ("archiver/crawl/discovery/feeds.py",),
     "markdown_it": ("archiver/page/safe_html.py",),
+    "prometheus_client": ("archiver/crawl/metrics.py",),
     "scrapy": SCRAPY_HOMES,
     "twisted": SCRAPY_HOMES,
 }

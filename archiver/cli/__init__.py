@@ -76,6 +76,7 @@ def _add_save(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     save.add_argument(
         "--if-older-than", metavar="AGE", help="leave pages archived within AGE alone, such as 30m, 12h or 7d"
     )
+    save.add_argument("--requisites", action="store_true", help="images, style sheets, scripts and fonts of pages too")
     save.add_argument("--delay", metavar="S", type=_seconds, default=0.0, help="seconds between requests to one host")
     save.add_argument("--allow-private", action="store_true", help="allow addresses of this machine and local networks")
 
@@ -90,6 +91,10 @@ def _add_crawl(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     crawl.add_argument("--since", metavar="DATE", help="older articles too, down to DATE, such as 2019-02")
     crawl.add_argument("--max-articles", type=_count, metavar="N", help="fetch no more than N articles")
     crawl.add_argument("--due", action="store_true", help="only feeds, sitemaps and sections whose time has come")
+    crawl.add_argument("--requisites", action="store_true", help="images, style sheets, scripts and fonts of pages too")
+    crawl.add_argument(
+        "--obey-opt-out", action="store_true", help="read no article whose publisher reserves its use by machines"
+    )
     crawl.add_argument("--delay", metavar="S", type=_seconds, help="seconds between requests to one host (default: 1)")
     crawl.add_argument("--allow-private", action="store_true", help="allow addresses of this machine and its networks")
     run = _add(commands, "run", "run:run", "crawl all sites on their schedules and save what is queued, until stopped")
@@ -98,6 +103,9 @@ def _add_crawl(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "With --json, log lines are JSON objects."
     )
     run.add_argument("--processes", type=_count, default=4, metavar="N", help="crawls at once (default: 4)")
+    run.add_argument(
+        "--metrics", metavar="HOST:PORT", help="serve metrics for Prometheus there, such as 127.0.0.1:9464"
+    )
     run.add_argument("--status", action="store_true", help="show what the running one does and what waits, and exit")
     run.add_argument("--allow-private", action="store_true", help="allow addresses of this machine and its networks")
 

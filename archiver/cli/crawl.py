@@ -6,16 +6,18 @@ import sys
 import time
 from argparse import Namespace
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from archiver.cli.output import one_line, opened, print_json, print_table
-from archiver.cli.save import describe, say_stopping
+from archiver.cli.save import describe, describe_requisites, say_stopping
 from archiver.errors import BadRequest
 
 if TYPE_CHECKING:
     from archiver.archive import Archive
     from archiver.crawl.attempt import Attempt
+    from archiver.crawl.health import Health
     from archiver.crawl.run import SpiderRun
     from archiver.crawl.site_spider import SiteSpider
     from archiver.sites import Site
@@ -27,7 +29,7 @@ SUMMARY = {
     "gone": "not there any more, or never was",
     "not_article": "pages that are no article",
     "blocked": "refused to us",
-    "robots": "not fetched, robots.txt forbids it",
+    "robots": "forbidden by robots.txt, or reserved by the publisher",
     "consent": "a consent wall instead of the page",
     "empty": "nothing to read",
     "refused": "addresses that may not be reached",
@@ -36,13 +38,16 @@ SUMMARY = {
 
 
 def crawl(options: Namespace) -> int:
-    """Crawl sites once; 0 when something of each could be read, 1 when not, 130 when interrupted."""
+    """Crawl sites once; 0 when anything could be read, 1 when nothing could, 130 when interrupted."""
+    from archiver.crawl.health import Examiner
     from archiver.crawl.run import SpiderRun, project_settings
 
     since = _date(options.since) if options.since else None
     settings = project_settings(
         ARCHIVER_ALLOW_PRIVATE=options.allow_private or None,
         ARCHIVER_WAIT_FOR_UPLOAD=False,
+        ARCHIVER_REQUISITES=options.requisites or None,
+        ARCHIVER_OBEY_OPT_OUT=options.obey_opt_out or None,
         DOWNLOAD_DELAY=options.delay,
     )
     with opened(options, create=True) as archive:
@@ -58,7 +63,7 @@ def crawl(options: Namespace) -> int:
             )
         if failure is not None:
             raise failure
-        return reporter.conclude()
+        return reporter.conclude([health for site in sites if (health := Examiner(archive).examine(site)).is_bad])
 
 
 def _sites(archive: Archive, options: Namespace) -> list[Site]:
@@ -140,18 +145,26 @@ class _Reporter:
     def _spider(self) -> SiteSpider:
         return self.run.spider  # type: ignore[return-value]  # the one it was made with
 
-    def conclude(self) -> int:
-        """Print the sum and return the exit code."""
+    def conclude(self, unwell: Sequence[Health]) -> int:
+        """Print the sum, and the sites that are silent or failing, and return the exit code."""
         progress = self._spider.progress
         if not self._options.quiet and not self._options.json:
             print(file=sys.stderr)
             self._print_summary()
+            for health in unwell:
+                print(one_line(f"{health.site} is {health.state}: {health.reason}"), file=sys.stderr)
         for url, reason in progress.failed_documents.items():
             print(f"archiver: {one_line(url)} could not be read: {one_line(reason)}", file=sys.stderr)
         if self._is_stopping:
             print("archiver: interrupted; the next crawl goes on where this one was", file=sys.stderr)
             return 130
         return 0 if progress.documents or self._outcomes else 1
+
+    def _requisites(self) -> dict[str, int]:
+        """Return how many requisites were gathered; empty when none were asked for."""
+        stats = self._spider.crawler.stats
+        counts = {how: stats.get_value(f"requisites/{how}", 0) for how in ("saved", "known", "failed")}
+        return counts if any(counts.values()) else {}
 
     def _print_summary(self) -> None:
         progress = self._spider.progress
@@ -165,6 +178,8 @@ class _Reporter:
             said.insert(0, "nothing new, nothing due")
         if self._changed:
             said.append(f"{self._changed} articles changed")
+        if requisites := self._requisites():
+            said.append(describe_requisites(requisites))
         if progress.older:
             said.append(f"{progress.older} old entries left out (--since takes them)")
         seconds = _duration(time.monotonic() - self._began)

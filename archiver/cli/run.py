@@ -7,7 +7,7 @@ from argparse import Namespace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from archiver.cli.output import opened, print_json, print_table
+from archiver.cli.output import one_line, opened, print_json, print_table
 from archiver.errors import BadRequest
 from archiver.logs import set_up_service_logs
 
@@ -23,8 +23,11 @@ def run(options: Namespace) -> int:
     if options.processes < 1:
         raise BadRequest("--processes has to be 1 at least")
     from archiver.crawl.daemon import Daemon, check_schedules, handle_signals
+    from archiver.crawl.metrics import parse_address
     from archiver.crawl.sites import load_sites
 
+    if options.metrics:
+        parse_address(options.metrics)
     set_up_service_logs(as_json=options.json, verbose=options.verbose, quiet=options.quiet)
     with opened(options, create=True) as archive:
         check_schedules(archive.sites)
@@ -33,6 +36,7 @@ def run(options: Namespace) -> int:
             lambda: load_sites(archive.sites_file),
             processes=options.processes,
             allow_private=options.allow_private,
+            metrics=options.metrics,
         )
         handle_signals(daemon)
         daemon.run()
@@ -40,9 +44,11 @@ def run(options: Namespace) -> int:
 
 
 def _status(archive: Archive, options: Namespace) -> int:
-    from archiver.crawl.daemon import CRAWL, read_lock
+    from archiver.crawl.daemon import is_often, read_lock
+    from archiver.crawl.health import CRAWL, Examiner
     from archiver.crawl.timetable import Timetable
     from storage.jobs import Jobs
+    from storage.visits import Visits
 
     jobs = Jobs(archive.index)
     about = read_lock(archive)
@@ -50,6 +56,11 @@ def _status(archive: Archive, options: Namespace) -> int:
     waiting = jobs.waiting()
     busy = {job.subject for job in waiting if job.kind == CRAWL}
     planned = Timetable(archive.sites, jobs.last_started(CRAWL), now).moments()
+    for site in archive.sites:  # a crawl of these begins only when something is due
+        if site.name in planned and is_often(site) and (due := Visits(archive.index).next_due(site.name)) is not None:
+            planned[site.name] = max(due, planned[site.name])
+    examiner = Examiner(archive)
+    bad = [health for site in archive.sites if (health := examiner.examine(site)).is_bad]
     upcoming = sorted((moment, name) for name, moment in planned.items() if name not in busy)
     if options.json:
         print_json(
@@ -69,6 +80,7 @@ def _status(archive: Archive, options: Namespace) -> int:
                     for job in waiting
                 ],
                 "next": [{"site": name, "at": moment.isoformat()} for moment, name in upcoming],
+                "unwell": [{"site": each.site, "health": each.state, "reason": each.reason} for each in bad],
                 "finished": {f"{kind} {state}": count for (kind, state), count in sorted(jobs.counts().items())},
             }
         )
@@ -82,6 +94,8 @@ def _status(archive: Archive, options: Namespace) -> int:
         print_table(("job", "of", "state", "for"), rows)
     if upcoming:
         print_table(("next", "in"), [(name, _age(now, moment)) for moment, name in upcoming[:20]])
+    for health in bad:
+        print(one_line(f"{health.site} is {health.state}: {health.reason}"))
     return 0 if about else 1
 
 

@@ -6,15 +6,16 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from archiver.archive import Archive, Snapshot, find_sites_file
 from archiver.article import Article, Author
 from archiver.cli.output import one_line, opened, print_json, print_table
+from archiver.crawl.health import Examiner, Health, in_words
 from archiver.crawl.readers import Readers
 from archiver.crawl.sites import load_sites
-from archiver.errors import ArchiveError, BadRequest, BadSites
+from archiver.errors import ArchiveError, BadRequest, BadSites, NoArchive
 from archiver.extract import Page
 from archiver.page.dates import AHEAD, Moment
 from archiver.page.findings import Finding, find
@@ -31,17 +32,45 @@ SHOWN = 60
 
 
 def list_sites(options: Namespace) -> int:
-    """List the sites that are configured, in the file and in code."""
+    """List the sites that are configured, in the file and in code, and how the crawls of each are doing."""
     sites = _load(options)
     if sites is None:
         return 2
+    healths = _healths(sites, options)
     if options.json:
         for site in sites:
-            print_json(site.to_json())
+            print_json({**site.to_json(), **(healths[site.name].to_json() if healths else {})})
         return 0
-    rows = [(site.name, site.homepage, _schedule(site), len(site.rules) or None, _where(site, sites)) for site in sites]
-    print_table(("name", "homepage", "schedule", "rules", "written in"), rows)
+    if healths is None:
+        rows = [
+            (site.name, site.homepage, _schedule(site), len(site.rules) or None, _where(site, sites)) for site in sites
+        ]
+        print_table(("name", "homepage", "schedule", "rules", "written in"), rows)
+        return 0
+    print_table(
+        ("name", "homepage", "schedule", "last article", "next visit", "normal gap", "health"),
+        [(site.name, site.homepage, _schedule(site), *_of_health(healths[site.name])) for site in sites],
+    )
     return 0
+
+
+def _healths(sites: Sites, options: Namespace) -> dict[str, Health] | None:
+    """Return the health of each site; ``None`` while there is no archive."""
+    try:
+        with opened(options) as archive:
+            examiner = Examiner(archive)
+            return {site.name: examiner.examine(site) for site in sites}
+    except NoArchive:
+        return None
+
+
+def _of_health(health: Health) -> tuple[str | None, ...]:
+    now = datetime.now(UTC)
+    last = f"{in_words(now - health.last.date)} ago" if health.last else None
+    due = health.next_visit
+    upcoming = None if due is None else f"in {in_words(due - now)}" if due > now else "due"
+    gap = in_words(health.normal_gap) if health.normal_gap else None
+    return last, upcoming, gap, f"{health.state}: {health.reason}" if health.reason else health.state
 
 
 def check(options: Namespace) -> int:

@@ -2,7 +2,7 @@
 
 What is to be done are jobs in the index, so nothing that was asked for is lost with the process. Each crawl runs in a
 process of its own; when more sites are due than processes allowed, a process takes several. Saves share one process
-that stays.
+that stays. All of them read a copy of the sites file as it last was without mistakes.
 """
 
 from __future__ import annotations
@@ -14,21 +14,25 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archiver.crawl.health import CRAWL, Examiner, Watch
+from archiver.crawl.metrics import Metrics
 from archiver.crawl.site_job import SiteCrawl
 from archiver.crawl.timetable import Timetable
-from archiver.crawl.worker import SaveWorker
+from archiver.crawl.worker import SaveWorker, WorkerGone
 from archiver.errors import ArchiveError, BadRequest
 from archiver.sites import Site, Sites, site_host
 from storage.jobs import Job, Jobs
+from storage.visits import Visits
 
 if TYPE_CHECKING:
     from archiver.archive import Archive
@@ -39,13 +43,13 @@ TICK = 1.0
 """Seconds between two looks at queue and timetable."""
 HEARTBEAT = timedelta(seconds=15)
 UPKEEP = timedelta(minutes=10)
-"""Between two looks at what interrupted processes may have left behind."""
+"""Between two looks at what interrupted processes may have left behind, and at the health of all sites."""
 MOST_SITES = 20
 """Sites one process crawls when there are too few processes for all that are due."""
 MOST_SAVES = 16
 OFTEN = timedelta(hours=1)
 """A site that is crawled more often than this does not fetch all its feeds and sitemaps each time."""
-CRAWL, SAVE = "crawl", "save"
+SAVE = "save"
 
 
 class DaemonRuns(ArchiveError):
@@ -68,26 +72,34 @@ class Daemon:
         *,
         processes: int,
         allow_private: bool = False,
+        metrics: str | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """`metrics` is where they are served, as ``HOST:PORT``."""
         self._archive = archive
         self._load_sites = load_sites
         self._jobs = Jobs(archive.index)
+        self._visits = Visits(archive.index)
         self._processes = processes
         self._allow_private = allow_private
         self._now = now
         self._machine = f"{socket.gethostname()}/"
         self._name = f"{self._machine}{os.getpid()}"
         self._wake = threading.Event()
-        self._is_stopping = False
+        self._is_stopping = self._ends_at_once = False
         self._running: list[_Running] = []
         self._saving: dict[str, Future[None]] = {}
         self._saver: SaveWorker | None = None
         self._threads = ThreadPoolExecutor(MOST_SAVES, thread_name_prefix="save")
         self._outcomes: Counter[str] = Counter()
         self._sites_state: object = None
+        self._sites_file: Path | None = None
+        self._watch = Watch(Examiner(archive, now=now))
+        self._metrics_address = metrics
+        self._metrics = Metrics()
         self._table = Timetable((), {}, now())
         self._names: dict[str, Site] = {}
+        self._unseen: set[str] = set()  # sites whose entry is new, or another than at their last crawl
         self._last_heartbeat = self._last_upkeep = now()
 
     def run(self) -> None:
@@ -95,30 +107,39 @@ class Daemon:
         with claim_archive(self._archive):
             self._jobs.rescue(worker=self._machine)  # whoever had them held the lock that is ours now
             self._plan_sites()
-            logger.info("%d sites on schedule, at most %d crawls at once", len(self._table), self._processes)
-            try:
+            with ExitStack() as stack:
+                if self._metrics_address:
+                    served = self._metrics.served(
+                        self._metrics_address, self._jobs.waiting, lambda: self._watch.healths
+                    )
+                    logger.info("metrics at %s", stack.enter_context(served))
+                stack.callback(self._end)
+                logger.info("%d sites on schedule, at most %d crawls at once", len(self._table), self._processes)
                 while not (self._is_stopping and not self._running and not self._saving):
                     self._turn()
                     self._wake.wait(TICK)
                     self._wake.clear()
-            finally:
-                self._end()
 
     def stop(self, *, at_once: bool = False) -> None:
         """Ask for an end; safe to call from a signal handler. `at_once` leaves the pages under way unfinished."""
+        # Nothing but this: a signal comes while a crawl is being started, or while the lock of an event is held.
         self._is_stopping = True
-        for running in self._running:
-            running.crawl.kill() if at_once else running.crawl.ask_to_stop()
-        self._wake.set()
+        self._ends_at_once = at_once
 
     def _turn(self) -> None:
         now = self._now()
         self._collect()
-        if not self._is_stopping:
+        if self._is_stopping:
+            self._end_what_runs()
+        else:
             self._plan_sites()
             for site in self._table.due(now):
+                if self._has_nothing_due(site, now):
+                    self._table.done(site.name, now)
+                    continue
+                self._unseen.discard(site.name)
                 lock = site_host(site.homepage)
-                self._jobs.put(CRAWL, site.name, {"due": _is_often(site)}, lock=lock, priority=10, once=True)
+                self._jobs.put(CRAWL, site.name, {"due": is_often(site)}, lock=lock, priority=10, due=now, once=True)
             self._start_crawls(now)
             self._start_saves(now)
         if now - self._last_heartbeat >= HEARTBEAT:
@@ -130,6 +151,20 @@ class Daemon:
             self._jobs.rescue()
             self._jobs.sweep()
             self._archive.recover()
+            self._watch.look(self._scheduled())
+
+    def _has_nothing_due(self, site: Site, now: datetime) -> bool:
+        """Tell whether a crawl would fetch nothing; to start its process costs a second of CPU."""
+        if not is_often(site) or site.name in self._unseen:
+            return False
+        due = self._visits.next_due(site.name)
+        return due is not None and due > now
+
+    def _end_what_runs(self) -> None:
+        for running in self._running:
+            running.crawl.kill() if self._ends_at_once else running.crawl.ask_to_stop()
+        if self._ends_at_once and self._saver is not None:
+            self._saver.kill()
 
     def _plan_sites(self) -> None:
         """Read the sites file if it was changed; one with mistakes is told of and leaves everything as it was."""
@@ -144,10 +179,18 @@ class Daemon:
                 raise
             logger.error("the sites file has mistakes, so the one before stays in force: %s", error)
             return
+        self._sites_file = copy_sites_file(self._archive)
+        self._unseen |= {site.name for site in sites if self._names.get(site.name) != site}
         self._names = {site.name: site for site in sites}
         self._table = Timetable(sites, self._jobs.last_started(CRAWL), self._now())
+        self._watch.keep_only(site.name for site in self._scheduled())
+        self._watch.look(self._scheduled())
         if not is_first:
             logger.info("the sites file was changed: %d sites on schedule", len(self._table))
+            self._retire_saver()
+
+    def _scheduled(self) -> list[Site]:
+        return [site for site in self._names.values() if site.schedule is not None]
 
     # Crawls
 
@@ -173,18 +216,29 @@ class Daemon:
             jobs = [job for job in known if bool(job.arguments.get("due")) == due]
             if jobs:
                 sites = [job.subject for job in jobs]
-                crawl = SiteCrawl(self._archive, sites, due=due, allow_private=self._allow_private)
+                crawl = SiteCrawl(
+                    self._archive,
+                    sites,
+                    due=due,
+                    allow_private=self._allow_private,
+                    sites_file=self._sites_file,
+                    heard=self._metrics.page,
+                )
                 self._running.append(_Running(crawl, jobs))
+                for job in jobs:
+                    self._metrics.crawl_began(job)
 
     def _collect(self) -> None:
         for running in [each for each in self._running if each.crawl.is_done()]:
             self._running.remove(running)
             crawl = running.crawl
+            self._metrics.process_ended(time.monotonic() - crawl.began)
             for job in running.jobs:
                 outcomes = crawl.outcomes.get(job.subject, Counter())
                 self._outcomes += outcomes
                 if crawl.ended_well():
                     self._jobs.finish(job.id, {"outcomes": dict(outcomes), "lists": crawl.summary["documents"]})
+                    self._metrics.crawl_ended(job.subject, "done")
                     logger.info("crawl of %s: %s", job.subject, _in_words(outcomes))
                 elif self._is_stopping:
                     self._jobs.give_back(job.id, counts=False)
@@ -195,6 +249,9 @@ class Daemon:
                 else:
                     logger.error("crawl of %s: %s", job.subject, crawl.failure)
                     self._jobs.finish(job.id, {"error": crawl.failure}, failed=True)
+                    self._metrics.crawl_ended(job.subject, "failed")
+                if (site := self._names.get(job.subject)) is not None:
+                    self._watch.look([site])
                 self._table.done(job.subject, job.started or self._now())
         for identifier in [each for each, future in self._saving.items() if future.done()]:
             del self._saving[identifier]
@@ -212,10 +269,14 @@ class Daemon:
         seconds = job.arguments.get("if_older_than")
         try:
             age = None if seconds is None else timedelta(seconds=seconds)
-            answer = self._save_worker().save(job.subject, age)
+            answer = self._ask_to_save(job.subject, age)
             self._jobs.finish(job.id, answer, failed=answer["outcome"] in ("failed", "refused"))
+            self._metrics.save_ended(answer["outcome"])
             logger.info("save of %s: %s", job.subject, answer["outcome"])
         except ArchiveError as error:
+            if self._ends_at_once:
+                self._jobs.give_back(job.id, counts=False)
+                return
             logger.error("save of %s: %s", job.subject, error)
             if job.attempts < 3:
                 self._jobs.give_back(job.id, due=self._now() + timedelta(seconds=10 * job.attempts))
@@ -227,15 +288,28 @@ class Daemon:
         finally:
             self._wake.set()
 
+    def _ask_to_save(self, url: str, age: timedelta | None) -> dict[str, Any]:
+        try:
+            return self._save_worker().save(url, age)
+        except WorkerGone:  # it was retired just now
+            return self._save_worker().save(url, age)
+
     _saver_lock = threading.Lock()
 
     def _save_worker(self) -> SaveWorker:
         with self._saver_lock:
             if self._saver is None or not self._saver.is_alive():
                 self._saver = SaveWorker(
-                    self._archive.location, allow_private=self._allow_private, sites_file=self._archive.sites_file
+                    self._archive.location, allow_private=self._allow_private, sites_file=self._sites_file
                 )
             return self._saver
+
+    def _retire_saver(self) -> None:
+        """Let the save process end when it has done what it took; the next save starts one that knows the new sites."""
+        with self._saver_lock:
+            retired, self._saver = self._saver, None
+        if retired is not None:
+            self._threads.submit(retired.stop)
 
     def _end(self) -> None:
         for running in self._running:
@@ -245,6 +319,20 @@ class Daemon:
             self._saver.stop()
         self._jobs.rescue(worker=self._name)
         logger.info("stopped after %s", _in_words(self._outcomes))
+
+
+def copy_sites_file(archive: Archive) -> Path | None:
+    """Copy the sites file beside the index, for the processes of the daemon; return where, ``None`` without one.
+
+    They must not see it half edited, when its mistakes would stop every crawl.
+    """
+    if archive.sites_file is None:
+        return None
+    copy = archive.index.path.with_name("run.sites.toml")
+    new = copy.with_suffix(".new")
+    new.write_bytes(archive.sites_file.read_bytes())
+    new.replace(copy)
+    return copy
 
 
 @contextmanager
@@ -288,7 +376,9 @@ def handle_signals(daemon: Daemon) -> None:
     """Let SIGTERM and SIGINT end a daemon: the first lets pages finish, the second does not."""
 
     def stop(number: int, frame: object) -> None:
-        os.write(2, b"archiver: stopping; pages under way are finished first\n" if not stopped else b"")
+        os.write(
+            2, b"archiver: ending at once\n" if stopped else b"archiver: stopping; pages under way are finished first\n"
+        )
         daemon.stop(at_once=bool(stopped))
         stopped.append(number)
 
@@ -305,7 +395,8 @@ def check_schedules(sites: Sites) -> None:
         )
 
 
-def _is_often(site: Site) -> bool:
+def is_often(site: Site) -> bool:
+    """Tell whether crawls of a site fetch only the feeds and sitemaps that are due."""
     interval = site.schedule.interval if site.schedule else None
     return interval is not None and interval < OFTEN
 

@@ -43,6 +43,8 @@ TRUSTED = 2
 DISTRUST = -1_000_000
 VERIFIED_EVERY = 5
 """Of so many conditional visits one is made without condition, to see whether the validators still tell the truth."""
+WITHHELD = timedelta(days=180)
+"""After which time a page is looked at again whose publisher reserved its text."""
 _ORDER = timedelta(milliseconds=1)
 """Between the entries of one document, so that they are fetched in its order."""
 
@@ -66,7 +68,7 @@ class Plan:
     def documents(self, site: Site, *, due: bool) -> list[Visit]:
         """Return the feeds, sitemaps and sections of a site; with `due`, only those whose time has come."""
         now = self._now()
-        known = self._visits.of_site(site.name, DOCUMENTS)
+        known = self._visits.documents(site.name)
         return [visit for visit in known if visit.due is not None and (not due or visit.due <= now)]
 
     def document(self, site: Site, url: str, kind: Kind) -> Visit:
@@ -121,7 +123,8 @@ class Plan:
                     continue
                 self._put([visit])
             if visit.visited is None and visit.kind == "article":
-                self._put([_better_found(visit, entry)])
+                better = _better_found(visit, entry)
+                self._put([better] if better is not visit else [])
             elif _was_edited(visit, entry, now):
                 news.append(replace(visit, due=now + number * _ORDER))
         self._put(news)
@@ -152,6 +155,9 @@ class Plan:
     def note_article(self, site: Site, visit: Visit, attempt: Attempt, validators: Validators | None = None) -> None:
         """Note what a visit found, and plan the next."""
         now = datetime.fromisoformat(attempt.captures[-1].date) if attempt.captures else self._now()
+        if _is_withheld(attempt):
+            self._put([_left_alone(visit, now)])
+            return
         finding = _finding(visit, attempt)
         if finding is None:  # no article, and it will not become one
             self._put([replace(visit, visited=now, due=None, found=None)])
@@ -186,10 +192,12 @@ class Plan:
         """Return the visit of a page that the archive holds already, by what its captures found."""
         index = self._archive.index
         articles = sorted(index.articles(index.captures(url)).values(), key=lambda article: article.timestamp)
-        if not any(article.outcome in READ_AS_ARTICLE for article in articles):
+        if not any(article.outcome in (*READ_AS_ARTICLE, "robots") for article in articles):
             return None
         standing = replay(_findings(articles))
         visited = datetime.strptime(articles[-1].timestamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        if articles[-1].outcome == "robots":
+            return _left_alone(Visit(key, url, site.name, "article"), visited)
         return Visit(
             key,
             url,
@@ -283,6 +291,16 @@ def _better_found(visit: Visit, entry: Found) -> Visit:
     if held is not None and _TELLS_MOST.index(held.kind) <= _TELLS_MOST.index(entry.kind):
         return visit
     return replace(visit, found=write_found(entry))
+
+
+def _is_withheld(attempt: Attempt) -> bool:
+    """Tell whether a page was fetched and left unread; what robots.txt forbids has no answer, or that of a redirect."""
+    return attempt.outcome == "robots" and attempt.status is not None and not 300 <= attempt.status < 304
+
+
+def _left_alone(visit: Visit, visited: datetime) -> Visit:
+    due = visited + spread(WITHHELD, visit.key)
+    return replace(visit, visited=visited, due=due, misses=0, failures=0, found=None)
 
 
 def _finding(visit: Visit, attempt: Attempt) -> Finding | None:

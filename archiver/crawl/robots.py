@@ -92,6 +92,8 @@ class Robots:
         return await asyncio.shield(self._hosts[host])
 
     async def _fetch(self, host: str, request: Request) -> Rules:
+        from archiver.crawl.failures import explain  # which knows the refusals of this room
+
         assert self._crawler.engine
         meta = {"dont_obey_robotstxt": True}
         robots = Request(f"{host}/robots.txt", priority=FIRST, meta=meta, callback=NO_CALLBACK)
@@ -100,7 +102,7 @@ class Robots:
         except IgnoreRequest:
             return Rules()  # it redirects for ever, or the address is refused, which the request will be told itself
         except Exception as error:  # noqa: BLE001  whatever kept it away, the rules are not known
-            reason = type(error).__name__.removesuffix("Error")
+            reason = explain(error, robots)[1]
             return Rules(refusal=f"robots.txt of the site cannot be fetched ({reason}), so nothing is until it can be")
         rules = self._read(response)
         if rules.parser is not None:

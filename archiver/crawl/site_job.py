@@ -16,7 +16,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archiver.errors import ArchiveError
@@ -32,10 +33,20 @@ LONGEST = 3600
 class SiteCrawl:
     """The parent's side of one crawl process."""
 
-    def __init__(self, archive: Archive, sites: Sequence[str], *, due: bool, allow_private: bool) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        sites: Sequence[str],
+        *,
+        due: bool,
+        allow_private: bool,
+        sites_file: Path | None,
+        heard: Callable[[str, str, int | None], None] = lambda site, outcome, version: None,
+    ) -> None:
+        """`heard` is told of each page: site, outcome and version; from a thread."""
         command = [sys.executable, "-m", "archiver.crawl.site_job", archive.location]
         command += [word for site in sites for word in ("--site", site)]
-        command += ["--sites", str(archive.sites_file)] if archive.sites_file else []
+        command += ["--sites", str(sites_file)] if sites_file else []
         command += [*(["--due"] if due else []), *(["--allow-private"] if allow_private else [])]
         self.began = time.monotonic()
         self.outcomes: dict[str, Counter[str]] = {site: Counter() for site in sites}
@@ -43,6 +54,7 @@ class SiteCrawl:
         self.summary: dict[str, Any] = {}
         """What the process said at its end; empty when it said nothing, so died."""
         self.failure = ""
+        self._heard = heard
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         self._listener = threading.Thread(target=self._listen, name="site-crawl", daemon=True)
         self._listener.start()
@@ -81,6 +93,7 @@ class SiteCrawl:
                 self.summary = message["summary"]
             else:
                 self.outcomes.setdefault(message["site"], Counter())[message["outcome"]] += 1
+                self._heard(message["site"], message["outcome"], message["version"])
         self._process.wait()
         if not self.failure and self._process.returncode:
             self.failure = f"its process died ({self._process.returncode})"

@@ -121,6 +121,10 @@ class SaveWorker:
         """Whether the process still runs."""
         return self._process.poll() is None
 
+    def kill(self) -> None:
+        """End it now; what it answered is kept."""
+        self._process.kill()
+
     def stop(self) -> None:
         """Let the worker finish what it is doing, finalise its segment and end."""
         assert self._process.stdin is not None

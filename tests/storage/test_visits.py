@@ -104,3 +104,17 @@ def test_visits_survive_the_index_being_closed(tmp_path: Path) -> None:
     again = Index.open(tmp_path / "index.sqlite3")
     assert Visits(again).get(["a"]) == {"a": visit("a")}
     again.close()
+
+
+def test_documents_are_found_among_many_pages(visits: Visits) -> None:
+    documents = [replace(visit(kind), kind=kind) for kind in ("feed", "section", "sitemap")]
+    visits.put([*documents, visit("page"), replace(visit("other"), kind="alias"), visit("feed2", site="other")])
+    assert visits.documents("courier") == documents
+
+
+def test_pages_that_wait_and_pages_that_are_missing_are_counted(visits: Visits) -> None:
+    seen = [replace(visit(f"seen{misses}"), visited=NOW, misses=misses) for misses in range(5)]
+    visits.put([visit("new"), visit("later", NOW + HOUR), visit("never", None), *seen, visit("b", site="other")])
+    assert visits.waiting("courier") == 2
+    assert visits.missing("courier", misses=3) == 2
+    assert visits.missing("other", misses=1) == 0
