@@ -242,9 +242,15 @@ _LISTS: dict[str, type] = {"authors": Author, "images": Image, "media": Media}
 _NEVER_NULL = {"rights": Rights(), "http": Http()}
 
 
+_NAMES: dict[type, tuple[str, ...]] = {
+    kind: tuple(field.name for field in dataclasses.fields(kind))
+    for kind in (Article, *_NESTED.values(), *_LISTS.values())
+}
+
+
 def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if (names := _NAMES.get(type(value))) is not None:
+        return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return value
@@ -261,5 +267,5 @@ def _field(name: str, value: Any) -> Any:
 
 
 def _build(kind: type, value: Mapping[str, Any]) -> Any:
-    known = {field.name for field in dataclasses.fields(kind)}
+    known = _NAMES[kind]
     return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in value.items() if key in known})

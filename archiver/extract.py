@@ -24,6 +24,7 @@ from archiver.metadata import Metadata, read_metadata
 from archiver.outcome import Signs, decide, status_line
 from archiver.page.body import read_body
 from archiver.page.findings import Findings, apply_rules
+from archiver.page.language import checked_language
 from archiver.page.markup import Node, domain_of, squeeze, text_of
 from archiver.page.parse import decode, kind_of, parse
 from archiver.page.rules import Rule, rules_digest
@@ -154,7 +155,9 @@ def _read_tree(
     metadata = found.improve(read_metadata(tree, article.url, headers=headers, captured_at=captured_at))
     metadata.byline.erase()
     text, markdown, source = found.body(metadata.title) or read_body(tree, article.url, metadata)
-    article = _described(article, metadata)
+    has_rule = "language" in found.values
+    language, note = (metadata.language, None) if has_rule else checked_language(metadata.language, text)
+    article = replace(_described(article, metadata), language=language)
     signs = replace(
         signs,
         title=(page_title or metadata.title or "")[:500],
@@ -174,7 +177,7 @@ def _read_tree(
         word_count=signs.words if text else None,
         text_sha256=fingerprint(metadata.title, text) if text else None,
     )
-    return _judged(read, signs, (*notes, source) if source else notes)
+    return _judged(read, signs, (*notes, *filter(None, [source, note])))
 
 
 def _judged(article: Article, signs: Signs, notes: tuple[str, ...]) -> Article:

@@ -11,26 +11,32 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any
 
 from archiver.article import Author, Image, Media, Rights
 from archiver.page.byline import Byline, read_byline
-from archiver.page.dates import AHEAD, Moment
-from archiver.page.markup import MOST_TEXT, Node, absolute, clip, normal, squeeze, text_of
+from archiver.page.dates import AHEAD, Moment, is_day_first
+from archiver.page.markup import MOST_TEXT, Node, Tagged, absolute, clip, normal, squeeze, tagged, text_of
 from archiver.page.media import read_images, read_media
 from archiver.page.names import read_authors
-from archiver.page.publication import read_modified, read_published
+from archiver.page.publication import Sources, read_dates
 from archiver.page.structured import (
     Headers,
     Json,
+    Links,
     Meta,
     first,
     header,
-    link_of,
+    linked,
     main_item,
     name_of,
+    page_item,
     read_json_ld,
+    read_links,
     read_meta,
+    read_microdata,
     string,
     type_of,
     types_of,
@@ -70,40 +76,90 @@ class Metadata:
     byline: Byline = field(default_factory=Byline)
 
 
-def read_metadata(tree: Node, url: str, *, headers: Headers = (), captured_at: datetime | None = None) -> Metadata:
-    """Read the metadata of a parsed page. ``captured_at`` bounds plausible dates and defaults to now."""
+def read_metadata(
+    tree: Node,
+    url: str,
+    *,
+    headers: Headers = (),
+    captured_at: datetime | None = None,
+) -> Metadata:
+    """Read the metadata of a parsed page; ``captured_at`` bounds plausible dates and defaults to now."""
     latest = (captured_at or datetime.now(UTC)) + AHEAD
-    meta, graph = read_meta(tree), read_json_ld(tree)
-    item = main_item(graph, url)
-    found = _descriptive(tree, url, meta, item, graph, headers)
+    elements = tagged(tree)
+    meta, graph = read_meta(elements), read_json_ld(elements)
+    item = main_item(graph, url, [first(meta, "og:title"), text_of(next(iter(elements["title"]), None))])
+    microdata = cache(lambda: read_microdata(tree))
+    found = _descriptive(tree, elements, url, meta, item, graph, headers)
     site = SiteNames.of(tree, url, found.site_name)
-    titles = titles_of(tree, meta, item)
-    title, headline = choose_title(tree, url, titles, site)
+    titles = titles_of(elements, meta, item) or [clip(string(microdata().get("headline")), 1000) or ""]
+    title, headline = choose_title(tree, elements, url, titles, site)
     headlines = frozenset(filter(None, map(normal, [*titles, title or "", text_of(headline)])))
-    byline = read_byline(tree, headline, headlines, latest)
-    published = read_published(tree, url, meta, item, byline.published, latest, headline)
+    day_first = is_day_first(_declared_locale(tree, meta, item, headers))
+    byline = read_byline(tree, headline, headlines, latest, day_first)
+    dates = read_dates(
+        Sources(
+            tree=tree,
+            elements=elements,
+            url=url,
+            meta=meta,
+            items=[each for each in (item, page_item(graph)) if each],
+            microdata=microdata,
+            byline=byline,
+            headline=headline,
+            latest=latest,
+            last_modified=_last_modified(headers),
+            day_first=day_first,
+        )
+    )
     return replace(
         found,
         title=title,
         headlines=headlines,
         byline=byline,
-        authors=read_authors(tree, meta, item, byline.authors, site, url),
-        published=published,
-        modified=read_modified(tree, meta, item, byline.modified, latest),
+        authors=read_authors(
+            tree,
+            meta,
+            item,
+            microdata,
+            byline.authors,
+            byline.perhaps,
+            site,
+            url,
+        ),
+        published=dates.published,
+        modified=dates.modified,
         declares_article=bool(item) or (first(meta, "og:type") or "").lower() in {"article", "news"},
     )
 
 
-def _descriptive(tree: Node, url: str, meta: Meta, item: Json, graph: list[Json], headers: Headers) -> Metadata:
+def _descriptive(
+    tree: Node, elements: Tagged, url: str, meta: Meta, item: Json, graph: list[Json], headers: Headers
+) -> Metadata:
     breadcrumbs = _breadcrumbs(graph)
-    images = read_images(tree, url, meta, item)
+    links = read_links(elements)
+    images = read_images(elements, url, meta, item)
     og_image = absolute(url, first(meta, "og:image", "og:image:url", "twitter:image", "twitter:image:src"))
     return Metadata(
-        canonical_url=absolute(url, link_of(tree, "canonical") or first(meta, "og:url")),
-        site_name=clip(first(meta, "og:site_name", "application-name") or name_of(item.get("publisher")), 200),
+        canonical_url=absolute(url, links.get("canonical") or linked(headers, "canonical") or first(meta, "og:url")),
+        site_name=clip(
+            first(meta, "og:site_name", "application-name")
+            or name_of(item.get("publisher"))
+            or first(meta, "dc.publisher", "dcterms.publisher", "citation_journal_title"),
+            200,
+        ),
         subtitle=clip(string(item.get("alternativeHeadline")), 1000),
         description=clip(
-            first(meta, "og:description", "description", "twitter:description") or string(item.get("description")), 5000
+            first(
+                meta,
+                "og:description",
+                "description",
+                "twitter:description",
+                "dc.description",
+                "dcterms.abstract",
+                "sailthru.description",
+            )
+            or string(item.get("description")),
+            5000,
         ),
         language=_language(tree, meta, item, headers),
         section=_section(meta, item, breadcrumbs),
@@ -111,42 +167,88 @@ def _descriptive(tree: Node, url: str, meta: Meta, item: Json, graph: list[Json]
         tags=_tags(meta, item),
         lead_image=og_image or (images[0].url if images else None),
         images=images,
-        media=read_media(tree, url, meta, item),
+        media=read_media(elements, url, meta, item),
         article_type=clip(type_of(item) or first(meta, "og:type"), 200),
         accessible_for_free=_accessible_for_free(meta, item),
-        license=clip(_license(tree, url, item), 1000),
+        license=clip(_license(url, item, links, headers), 1000),
         rights=_rights(meta, headers),
         article_body=string(item.get("articleBody")),
     )
 
 
+_AGENTS = re.compile(
+    r"(?!robots)(?:[a-z0-9._-]{0,40}(?:bot|crawler|spider|fetcher|slurp)[a-z0-9._-]{0,40}|[a-z]{1,20}-extended|anthropic-ai|teoma)"
+)
+"""Names by which programs are addressed in robots meta tags."""
+
+
 def _rights(meta: Meta, headers: Headers) -> Rights:
     reservation = header(headers, "tdm-reservation") or first(meta, "tdm-reservation")
-    robots = [value for name in ("robots", "googlebot") for value in meta.get(name, [])]
+    signals = [header(headers, "content-signal"), header(headers, "content-usage")]
+    declared = [*signals, first(meta, "content-signal", "content-usage")]
     return Rights(
-        robots_meta=", ".join(dict.fromkeys(robots))[:500] or None,
-        x_robots_tag=clip(header(headers, "x-robots-tag"), 500),
-        tdm_reservation={"1": True, "0": False}.get((reservation or "").strip()),
+        robots_meta=clip(_robots_meta(meta), 500),
+        x_robots_tag=clip(_robots_header(headers), 500),
+        tdm_reservation={"1": True, "0": False}.get((reservation or "").split(",")[0].strip()),
         tdm_policy=clip(header(headers, "tdm-policy") or first(meta, "tdm-policy"), 1000),
-        content_signal=clip(header(headers, "content-signal"), 500),
+        content_signal=clip(", ".join(dict.fromkeys(filter(None, declared))), 500),
     )
 
 
+_NAMED = re.compile(r"(?!unavailable_after|max-)[\w.-]{1,60}\s*:", re.IGNORECASE)
+"""How an X-Robots-Tag field begins that is for one program only."""
+
+
+def _robots_header(headers: Headers) -> str:
+    """Join the X-Robots-Tag fields, those for all programs first: after a name, what follows seems meant for it."""
+    fields = [value.strip() for name, value in headers if name.lower() == "x-robots-tag"]
+    return ", ".join(sorted(fields, key=lambda field: bool(_NAMED.match(field))))
+
+
+def _robots_meta(meta: Meta) -> str:
+    """Join what robots tags say: to all as it stands, to one program with its name before it, as in X-Robots-Tag."""
+    said = meta.get("robots", [])[:20]
+    for name, values in meta.items():
+        if _AGENTS.fullmatch(name):
+            said += [f"{name}: {value}" for value in values[:5]]
+    return ", ".join(dict.fromkeys(said))
+
+
 def _language(tree: Node, meta: Meta, item: Json, headers: Headers) -> str | None:
+    return _primary(_declared_locale(tree, meta, item, headers))
+
+
+def _primary(locale: str | None) -> str | None:
+    locale = (locale or "").strip()
+    return re.split("[-_]", locale)[0].lower() if _LOCALE.fullmatch(locale) else None
+
+
+_LOCALE = re.compile(r"[a-z]{2,3}(?:[-_][a-z0-9]{1,8}){0,4}", re.IGNORECASE)
+
+
+def _declared_locale(tree: Node, meta: Meta, item: Json, headers: Headers) -> str | None:
     declared = item.get("inLanguage")
     root = tree.getroottree().getroot()
     candidates = [
         string(declared.get("alternateName") or declared.get("name") if isinstance(declared, dict) else declared),
         root.get("lang") or root.get("{http://www.w3.org/XML/1998/namespace}lang") or root.get("xml:lang"),
-        first(meta, "content-language", "language", "dc.language"),
+        first(meta, "content-language", "language", "dc.language", "dcterms.language", "inlanguage"),
         first(meta, "og:locale"),
         header(headers, "content-language"),
     ]
     for candidate in candidates:
-        match = re.fullmatch(r"([a-z]{2,3})(?:[-_][a-z0-9_-]+)?", (candidate or "").strip(), re.IGNORECASE)
-        if match:
-            return match[1].lower()
+        locale = (candidate or "").split(",")[0].strip()
+        if _LOCALE.fullmatch(locale):
+            return locale
     return None
+
+
+def _last_modified(headers: Headers) -> datetime | None:
+    try:
+        parsed = parsedate_to_datetime(header(headers, "last-modified") or "")
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def _breadcrumbs(graph: Sequence[Json]) -> tuple[str, ...]:
@@ -172,16 +274,32 @@ def _position(step: Json) -> float:
 
 def _section(meta: Meta, item: Json, breadcrumbs: Sequence[str]) -> str | None:
     crumbs = [crumb for crumb in breadcrumbs if normal(crumb) not in {"home", "news", "start", "accueil", "startseite"}]
-    declared = string(item.get("articleSection")) or first(meta, "article:section", "section")
+    declared = string(item.get("articleSection")) or first(
+        meta,
+        "article:section",
+        "og:article:section",
+        "articlesection",
+        "parsely-section",
+        "cxenseparse:section",
+        "section",
+    )
     return clip(declared or (crumbs[0] if len(crumbs) > 1 else None), 200)
+
+
+_TAG_NAMES = (
+    "article:tag", "og:article:tag", "news_keywords", "keywords", "parsely-tags", "sailthru.tags", "dc.subject",
+    "dcterms.subject", "citation_keywords",
+)  # fmt: skip
 
 
 def _tags(meta: Meta, item: Json) -> tuple[str, ...]:
     keywords = item.get("keywords")
     if isinstance(keywords, list):
         keywords = [name_of(word) for word in keywords]
-    for source in (keywords, meta.get("article:tag"), meta.get("news_keywords"), meta.get("keywords")):
-        words = [source] if isinstance(source, str) else [word for word in source or () if isinstance(word, str)]
+    declared = [meta.get(name) for name in _TAG_NAMES]
+    for source in (keywords, *declared):
+        listed = source[:200] if isinstance(source, list) else [source]
+        words = [word for word in listed if isinstance(word, str)]
         if len(words) == 1:
             words = re.split("[,;]", words[0][:MOST_TEXT])
         if tags := dict.fromkeys(filter(None, (squeeze(html.unescape(word[:1000]))[:200] for word in words))):
@@ -190,26 +308,33 @@ def _tags(meta: Meta, item: Json) -> tuple[str, ...]:
 
 
 def _accessible_for_free(meta: Meta, item: Json) -> bool | None:
-    declared = _truth(item.get("isAccessibleForFree"))
+    declared = _truth(item.get("isAccessibleForFree") if item else first(meta, "isaccessibleforfree"))
     if declared is None:
         parts = item.get("hasPart")
-        parts = parts if isinstance(parts, list) else [parts]
+        parts = parts[:50] if isinstance(parts, list) else [parts]
         if any(_truth(part.get("isAccessibleForFree")) is False for part in parts if isinstance(part, dict)):
             return False
-        tier = (first(meta, "article:content_tier") or "").lower()
-        return {"free": True, "locked": False}.get(tier)
+        tier = (first(meta, "article:content_tier", "og:article:content_tier") or "").lower()
+        return {"free": True, "locked": False, "premium": False, "paid": False, "subscriber": False}.get(tier)
     return declared
 
 
 def _truth(value: Any) -> bool | None:
     if isinstance(value, bool):
         return value
-    word = (string(value) or "").rsplit("/", 1)[-1].lower()
-    return {"true": True, "yes": True, "false": False, "no": False}.get(word)
+    if isinstance(value, list):
+        said = [_truth(each) for each in value[:5] if not isinstance(each, list)]
+        return next((each for each in said if each is not None), None)
+    if isinstance(value, dict):
+        value = value.get("@id") or value.get("@value")
+    if isinstance(value, (bool, int)):
+        return {1: True, 0: False}.get(int(value))
+    word = re.split("[/:#]", (string(value) or "")[:200])[-1].strip().lower()
+    return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(word)
 
 
-def _license(tree: Node, url: str, item: Json) -> str | None:
+def _license(url: str, item: Json, links: Links, headers: Headers) -> str | None:
     declared = item.get("license")
     if isinstance(declared, dict):
         declared = declared.get("url") or declared.get("@id") or declared.get("name")
-    return string(declared) or absolute(url, link_of(tree, "license"))
+    return string(declared) or absolute(url, links.get("license") or linked(headers, "license"))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 Node: TypeAlias = Any
 """An lxml element; lxml has no types of its own."""
+Tagged: TypeAlias = Mapping[str, Sequence[Node]]
+"""The elements of some tags, each tag's in page order."""
+_COLLECTED = ("meta", "link", "script", "h1", "title", "time", "figure", "video", "audio")
 MOST_TEXT = 20_000
 """Characters looked at where a short text is expected: a heading, a link, a line."""
 
@@ -43,6 +47,14 @@ def text_of(element: Node) -> str:
     return "" if element is None else squeeze("".join(element.itertext())[:MOST_TEXT])
 
 
+def tagged(tree: Node) -> Tagged:
+    """Collect the elements that tell metadata in one walk; a walk for each tag costs as much as reading them."""
+    found: dict[str, list[Node]] = {tag: [] for tag in _COLLECTED}
+    for element in tree.iter(*_COLLECTED):
+        found[element.tag].append(element)
+    return found
+
+
 def inside(element: Node, tags: set[str]) -> bool:
     """Tell whether an element stands within one of these."""
     return any(ancestor.tag in tags for ancestor in element.iterancestors())
@@ -56,7 +68,8 @@ def absolute(base: str, href: str | None) -> str | None:
     if not href or len(href) > 4000:
         return None
     try:
-        joined = urljoin(base, href.strip())
+        href = href.strip()
+        joined = href if href.startswith(("https://", "http://")) else urljoin(base, href)
         parts = urlsplit(joined)
     except ValueError:
         return None

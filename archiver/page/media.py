@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 from archiver.article import Image, Media
-from archiver.page.markup import Node, absolute, clip, inside, text_of
+from archiver.page.markup import Tagged, absolute, clip, inside, text_of
 from archiver.page.structured import Json, Meta, first, string
 
 
-def read_images(tree: Node, url: str, meta: Meta, item: Json) -> tuple[Image, ...]:
+def read_images(elements: Tagged, url: str, meta: Meta, item: Json) -> tuple[Image, ...]:
     """Return up to 30 pictures: those declared first, then the figures; what several sources say is joined."""
     found: dict[str, Image] = {}
-    candidates = [*_declared_images(item), *((src, None, None) for src in meta.get("og:image", [])), *_figures(tree)]
+    candidates = [
+        *_declared_images(item),
+        *((src, None, None) for src in meta.get("og:image", [])),
+        *_figures(elements),
+    ]
     for src, caption, alt in candidates:
         if address := absolute(url, src):
             known = found.get(address, Image(address))
@@ -34,8 +39,8 @@ def _declared_images(item: Json) -> Iterator[tuple[str | None, str | None, str |
             yield string(image), None, None
 
 
-def _figures(tree: Node) -> Iterator[tuple[str | None, str | None, str | None]]:
-    for figure in tree.iter("figure"):
+def _figures(elements: Tagged) -> Iterator[tuple[str | None, str | None, str | None]]:
+    for figure in elements["figure"][:200]:
         image = next(figure.iter("img"), None)
         if image is not None and not inside(figure, {"aside", "footer", "nav", "header"}):
             yield (
@@ -45,7 +50,7 @@ def _figures(tree: Node) -> Iterator[tuple[str | None, str | None, str | None]]:
             )
 
 
-def read_media(tree: Node, url: str, meta: Meta, item: Json) -> tuple[Media, ...]:
+def read_media(elements: Tagged, url: str, meta: Meta, item: Json) -> tuple[Media, ...]:
     """Return up to 20 films and recordings, declared or embedded."""
     found: dict[str, Media] = {}
     for kind in ("video", "audio"):
@@ -56,7 +61,9 @@ def read_media(tree: Node, url: str, meta: Meta, item: Json) -> tuple[Media, ...
             if isinstance(each, dict)
         ]
         sources += [first(meta, f"og:{kind}:secure_url", f"og:{kind}", f"og:{kind}:url")]
-        sources += [tag.get("src") for element in tree.iter(kind) for tag in element.iter(kind, "source")]
+        sources += [
+            tag.get("src") for element in elements[kind][:50] for tag in islice(element.iter(kind, "source"), 20)
+        ]
         for address in filter(None, (absolute(url, source) for source in sources)):
             found.setdefault(address, Media(address, "audio" if kind == "audio" else "video"))
     return tuple(found.values())[:20]

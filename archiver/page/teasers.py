@@ -10,7 +10,7 @@ from itertools import islice, pairwise
 
 from archiver.page.blocks import block_lines, blocks_of, drop, is_prose
 from archiver.page.byline import byline_tokens
-from archiver.page.markup import Node, normal, squeeze, text_of
+from archiver.page.markup import MOST_TEXT, Node, normal, squeeze, text_of
 
 _TEASER_HEADING = re.compile(
     r"(?:last|latest|more|other|top|recent|related|recommended|popular|further|breaking|trending)"
@@ -18,12 +18,20 @@ _TEASER_HEADING = re.compile(
     r"most (?:read|popular|viewed|shared)|more (?:from|on|about|in|like) .+|related to .+|"
     r"read (?:more|next|also|this next)|see also|also read|editors? picks|what to read next|up next|"
     r"(?:recommended|suggested|more) for you|in case you missed it|don ?t miss|"
+    r"(?:more )?(?:news|stories|articles) you (?:may|might) have missed|"
     r"you (?:may|might) (?:also )?(?:like|be interested in|enjoy).*|"
     r"mehr zum thema|mehr (?:aus|von) .+|lesen sie auch|weitere (?:artikel|nachrichten|meldungen|themen)|meistgelesen|"
     r"das könnte sie (?:auch )?interessieren|(?:à )?lire aussi|sur le même sujet|dans la même rubrique|les plus lus|"
     r"noticias relacionadas|te puede interesar|más noticias|lea también|leia também|leia mais|mais lidas|"
     r"leggi anche|potrebbe interessarti.*|articoli correlati|lees ook|meer nieuws|läs också"
 )
+_TEASER_START = re.compile(
+    r"\W{0,9}(?:la(?:st|test)|mo(?:re|st)|news|stor|art|other|top|re(?:cent|lated|commended|ad)|pop|fur|brea|tren|see|also|edit|what|up|"
+    r"sugg|in case|don|you|mehr|meer|les|weit|meist|das|à|lire|sur|dans|noti|te |más|lea|leia|mais|leggi|potr|arti|"
+    r"lees|läs)",
+    re.IGNORECASE,
+)
+"""How each of them begins, to tell most lines apart without folding them."""
 _MOST_TEASERS = 100
 """Blocks in a list of teasers; what is longer is a page of its own."""
 
@@ -164,7 +172,11 @@ def drop_teasers(body: Node, links: Links) -> None:
 
 
 def is_teaser_heading(block: Node) -> bool:
-    text = normal(text_of(block))
+    """Tell whether a block is a heading such as "Last news", of at most eight words."""
+    line = (block.text or "" if not len(block) else "".join(block.itertext())[:MOST_TEXT]).strip()
+    if len(line) > 200 or not _TEASER_START.match(line):
+        return False
+    text = normal(line)
     return len(text.split()) <= 8 and bool(_TEASER_HEADING.fullmatch(text))
 
 

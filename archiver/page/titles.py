@@ -10,11 +10,11 @@ from itertools import islice
 from urllib.parse import urlsplit
 
 from archiver.page.lines import lines_of
-from archiver.page.markup import Node, absolute, domain_of, inside, normal, squeeze, text_of
+from archiver.page.markup import Node, Tagged, domain_of, inside, normal, squeeze, text_of
 from archiver.page.structured import Json, Meta, first, name_of, string
 
 _TITLE_BREAK = re.compile(r"\s+(?:[-–—|·•»«~]|::?|\|\|)\s+|\s*\|\s*")
-_FRONT_PAGE = re.compile(r"(?:(?:https?:)?//[^/?#]+/?|/)(?:index\.\w{3,5})?", re.IGNORECASE)
+_FRONT_PAGE = re.compile(r"\s*(?:(?:https?:)?//[^/?#]+/?|/)(?:index\.\w{3,5})?\s*", re.IGNORECASE)
 _MOST_LINES = 500
 """Lines of a page among which a headline without an h1 is looked for."""
 
@@ -60,46 +60,87 @@ def _folded(texts: Sequence[str]) -> frozenset[str]:
     return frozenset(map(_fold, texts)) - {""}
 
 
+_MOST_LINKS = 150
+"""Links of a page among which its mast is looked for."""
+
+
 def _front_page_links(tree: Node, url: str) -> list[str]:
     """Return what the links to the front page say, or show: a name is often a picture."""
     host = domain_of(url)
-    links = (link for link in tree.iter("a") if _FRONT_PAGE.fullmatch(squeeze(link.get("href") or "")))
-    same_host = (link for link in links if domain_of(absolute(url, link.get("href")) or "") == host)
-    return [
-        text_of(link) or " ".join(squeeze(image.get("alt") or "") for image in link.iter("img"))
-        for link in islice(same_host, 20)
-    ]
+    found = []
+    for link in islice(tree.iter("a"), _MOST_LINKS):
+        href = link.get("href")
+        if not href or len(href) > 80 or "/" in href[8:-11] or not _FRONT_PAGE.fullmatch(href):
+            continue
+        if "//" not in href or domain_of(f"https:{href[href.index('//') :]}") == host:
+            alts = (squeeze(image.get("alt") or "") for image in islice(link.iter("img"), 20))
+            found.append(text_of(link) or " ".join(alts))
+    return found[:20]
 
 
-def titles_of(tree: Node, meta: Meta, item: Json) -> list[str]:
+_TITLE_NAMES = (
+    "twitter:title", "dc.title", "dcterms.title", "citation_title", "parsely-title", "sailthru.title", "title",
+)  # fmt: skip
+
+
+def titles_of(elements: Tagged, meta: Meta, item: Json) -> list[str]:
     """Return what the page calls itself, the most reliable first."""
     tags = [
         first(meta, "og:title"),
         string(item.get("headline")) or name_of(item),
-        first(meta, "twitter:title", "dc.title", "title", "parsely-title"),
-        text_of(next(tree.iter("title"), None)),
+        first(meta, *_TITLE_NAMES),
+        text_of(next(iter(elements["title"]), None)),
     ]
     return [squeeze(re.sub(r"<[^<>]{1,200}>", "", tag))[:1000] for tag in tags if tag]
 
 
-def choose_title(tree: Node, url: str, titles: Sequence[str], site: SiteNames) -> tuple[str | None, Node | None]:
+def choose_title(
+    tree: Node, elements: Tagged, url: str, titles: Sequence[str], site: SiteNames
+) -> tuple[str | None, Node | None]:
     """Return the headline and its h1, if the page has one that agrees with what the page calls itself.
 
-    A title that is only the name of the site is none, except on the front page.
+    A title that is only the name of the site is none, except on the front page. A headline that says otherwise than
+    what is meant for search engines and social networks is what readers see.
     """
     if not _is_front_page(url):
         titles = [title for title in titles if not site.equal(title)]
-    headings = [(heading, text_of(heading)[:1000]) for heading in list(tree.iter("h1"))[:20]]
+    headings = [(heading, _PERMALINK.sub("", text_of(heading)[:1000])) for heading in elements["h1"][:20]]
     headings = [(heading, text) for heading, text in headings if text and not site.match(text)]
     for title in titles:
         wanted = _without_site(title, site)
         for heading, text in headings:
             if _same_headline(text, wanted):
-                return (wanted if text.isupper() else text), heading
+                return (wanted if text.isupper() or _has_kicker(heading, text, wanted) else text), heading
+    if len(headings) == 1 and titles and _is_shown_headline(*headings[0]):
+        return headings[0][1], headings[0][0]
     if base := _without_site(titles[0], site) if titles else None:
         shown = _shown(tree, base)
         return shown or base, headings[0][0] if len(headings) == 1 and not shown else None
     return (headings[0][1], headings[0][0]) if headings else (None, None)
+
+
+_PERMALINK = re.compile(r"\s?[¶🔗]\ufe0f?$|\s#$")
+"""The sign of the link to a headline itself."""
+_HEADLINE_MARK = re.compile(r"head|title|hed\b", re.IGNORECASE)
+
+
+def _is_shown_headline(heading: Node, text: str) -> bool:
+    """Tell whether a page's only h1 is a headline by its length and its make-up, and no name of a section."""
+    marks = f"{heading.get('class')} {heading.get('itemprop')} {heading.get('id')}"
+    is_marked = bool(_HEADLINE_MARK.search(marks)) or inside(heading, {"article"})
+    return is_marked and 5 <= len(text.split()) <= 30 and not inside(heading, {"a", "nav", "aside", "footer"})
+
+
+def _has_kicker(heading: Node, text: str, title: str) -> bool:
+    """Tell whether a heading begins with the name of a section or a series that is no part of the headline."""
+    if not normal(text).endswith(" " + normal(title)):
+        return False
+    kicker = normal(text)[: -len(normal(title))].strip()
+    if len(kicker.split()) > 4:
+        return False
+    start = next((each for each in heading if normal(text_of(each))), None)
+    is_apart = start is not None and not normal(heading.text or "") and normal(text_of(start)) == kicker
+    return is_apart or bool(re.match(rf"(?:\W*\w+){{{len(kicker.split())}}}\s*[|•»]", text))
 
 
 def _is_front_page(url: str) -> bool:
@@ -153,10 +194,14 @@ def _in_link(element: Node) -> bool:
     return element.tag == "a" or inside(element, {"a"})
 
 
+_ALIKE = 0.8
+
+
 def _same_headline(heading: str, title: str) -> bool:
     one, other = normal(heading), normal(title)
     if not one or not other:
         return False
     if one == other or (other.startswith(one + " ") and len(one) > 15) or one.startswith(other.rstrip(".… ")):
         return True
-    return SequenceMatcher(None, one[:300], other[:300]).ratio() > 0.8
+    alike = SequenceMatcher(None, one[:300], other[:300])
+    return alike.real_quick_ratio() > _ALIKE and alike.quick_ratio() > _ALIKE and alike.ratio() > _ALIKE

@@ -160,7 +160,7 @@ def test_threads_save_and_read_at_once(place: str, server: WireLog) -> None:
 
 
 def test_the_public_names_are_these() -> None:
-    assert archiver.__all__ == ["Archive", "Article", "Snapshot", "__version__"]
+    assert archiver.__all__ == ["Archive", "ArchiverAddon", "Article", "Snapshot", "__version__"]
     for name in archiver.__all__:
         assert getattr(archiver, name)
     with pytest.raises(AttributeError, match="has no attribute 'Spider'"):

@@ -123,6 +123,37 @@ def test_a_short_text_before_a_paywall_is_paywalled() -> None:
     assert 'short text and "Subscribe to continue reading"' in article.evidence
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "To read the full story, please subscribe",
+        "Dieser Artikel ist nur für Abonnenten.",
+        "Exklusiv für unsere Abonnentinnen und Leser",
+        "Cet article est réservé à nos abonnés.",
+        "Il vous reste 75% à lire",
+        "Artículo exclusivo para suscriptores",
+        "Para seguir leyendo, suscríbete",
+        "Contenuto riservato agli abbonati",
+        "Conteúdo exclusivo para assinantes",
+        "Dit artikel is alleen voor abonnees",
+        "Artikeln är låst för prenumeranter",
+        "Denne artikkelen er for abonnenter",
+        "Vain tilaajille",
+        "Artykuł tylko dla prenumeratorów",
+        "Článek je pouze pro předplatitele",
+        "Материал доступен только по подписке",
+        "Yalnızca aboneler için",
+        "この記事は有料会員限定です",
+        "구독자 전용 기사",
+        "订阅后继续阅读",
+    ],
+)
+def test_paywalls_speak_many_languages(words: str) -> None:
+    wall = f"<div class='w'><p>{words}</p></div></body>"
+    assert read(story(PROSE, paragraphs=1).replace("</body>", wall)).outcome == "paywalled"
+    assert read(story(PROSE, paragraphs=9).replace("</body>", wall)).outcome == "saved", "the whole text is there"
+
+
 def test_a_consent_wall_is_consent() -> None:
     body = """<title>news.test</title><body><h1>We value your privacy</h1>
     <p>We and our partners store cookies on your device to show personalised ads and content.</p>

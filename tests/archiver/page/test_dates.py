@@ -16,7 +16,7 @@ LATEST = datetime(2026, 11, 24, tzinfo=UTC)
         ("2019-02-07 18:21:30 -05:00", "2019-02-07T18:21:30-05:00", "second"),
         ("2019-02-07T18:21+01:00", "2019-02-07T18:21+01:00", "minute"),
         ("2019-02-07T18:21", "2019-02-07T18:21", "minute"),
-        ("2019-02-07T00:00:00+00:00", "2019-02-07T00:00:00+00:00", "second"),
+        ("2019-02-07T00:00:00+00:00", "2019-02-07", "day"),
         ("Thu, 07 Feb 2019 18:21:30 GMT", "2019-02-07T18:21:30+00:00", "second"),
         ("07 Feb, 2019", "2019-02-07", "day"),
         ("February 7th, 2019 6:21 p.m. EST", "2019-02-07T18:21-05:00", "minute"),
@@ -30,6 +30,14 @@ LATEST = datetime(2026, 11, 24, tzinfo=UTC)
         ("25/12/2019", "2019-12-25", "day"),
         ("12/25/2019", "2019-12-25", "day"),
         ("1549563690", "2019-02-07T18:21:30+00:00", "second"),
+        ("1549563690000", "2019-02-07T18:21:30+00:00", "second"),
+        ("20190207", "2019-02-07", "day"),
+        ("20190207T182130Z", "2019-02-07T18:21:30+00:00", "second"),
+        ("2019 02 07 18:21:30", "2019-02-07T18:21:30", "second"),
+        ("2019-02-07 23:30 EST", "2019-02-07T23:30-05:00", "minute"),
+        ("7 lutego 2019, 21:05", "2019-02-07T21:05", "minute"),
+        ("2019년 2월 7일", "2019-02-07", "day"),
+        ("7 tháng 2, 2019", "2019-02-07", "day"),
     ],
 )
 def test_dates_are_read_as_far_as_they_are_written(raw: str, value: str, precision: str) -> None:
@@ -47,6 +55,23 @@ def test_ambiguous_impossible_and_implausible_dates_are_refused(raw: str) -> Non
     assert parse_moment(raw, "meta", LATEST) is None
 
 
-@pytest.mark.parametrize("url", ["https://example.com/2019/02/rain", "https://example.com/a-20191399", "http://[bad"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.com/2019/02/rain",
+        "https://example.com/2019/for/12/rain",
+        "https://example.com/a-20191399",
+        "http://[bad",
+    ],
+)
 def test_a_url_without_a_day_gives_no_date(url: str) -> None:
     assert url_date(url, LATEST) is None
+
+
+@pytest.mark.parametrize(
+    "path", ["2019/02/07/rain", "2019-02-07-rain", "20190207/rain", "2019/feb/07/rain", "a_2019_2_7"]
+)
+def test_a_url_tells_its_day(path: str) -> None:
+    found = url_date(f"https://example.com/{path}", LATEST)
+    assert found is not None
+    assert found.value == "2019-02-07"

@@ -1,4 +1,5 @@
 import pytest
+from lxml import etree
 
 from archiver.extract import extract_html
 from archiver.page.parse import MOST_BYTES, MOST_TEXT, parse
@@ -83,3 +84,17 @@ def test_text_without_end_is_read_up_to_the_limit() -> None:
 def test_scripts_do_not_count_as_text() -> None:
     tree, notes = parse(f"<script>{'x' * MOST_TEXT}</script><p>{TEXT}</p>")
     assert (tree.findtext(".//p"), notes) == (TEXT, ())
+
+
+def _depth(tree: etree._Element) -> int:
+    return max(sum(1 for _ in element.iterancestors()) for element in tree.iter())
+
+
+def test_much_within_many_elements_is_flattened_and_all_text_stays() -> None:
+    few, _ = parse("<div>" * 150 + "<p>rain</p>" * 50)
+    many, _ = parse("<div>" * 150 + "<p>rain</p>" * 20_000)
+    assert few is not None
+    assert many is not None
+    assert _depth(few) > 150
+    assert _depth(many) < 60
+    assert "".join(many.itertext()) == "rain" * 20_000

@@ -58,3 +58,35 @@ def test_a_title_that_only_a_link_repeats_stays_whole() -> None:
     body = '<ul><li><a href="/b">Rain at last in the north</a></li></ul>'
     title = "Rain at last in the north - and what it means"
     assert metadata_of(f"<title>{title}</title>", body, "https://paper.test/a").title == title
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "<h1><span>News</span> Rain at last in the north</h1>",
+        "<h1>Weather | Rain at last in the north</h1>",
+        '<h1><a href="/w">The week</a> Rain at last in the north</h1>',
+    ],
+)
+def test_a_section_before_the_headline_is_no_part_of_it(heading: str) -> None:
+    head = '<meta property="og:title" content="Rain at last in the north">'
+    assert metadata_of(head, heading).title == "Rain at last in the north"
+
+
+def test_a_label_that_is_part_of_the_headline_stays() -> None:
+    head = '<meta property="og:title" content="Rain at last in the north">'
+    assert (
+        metadata_of(head, "<h1>Opinion: Rain at last in the north</h1>").title == "Opinion: Rain at last in the north"
+    )
+
+
+def test_the_headline_that_readers_see_wins_over_the_one_for_search_engines() -> None:
+    head = '<meta property="og:title" content="You will not believe what fell from the sky">'
+    shown = '<h1 class="headline">How the north got its first rain in a year</h1>'
+    assert metadata_of(head, shown).title == "How the north got its first rain in a year"
+    for other in (
+        '<h1 class="title">Weather</h1>',
+        f"<nav>{shown}</nav>",
+        shown + "<h1>And now the news of the day</h1>",
+    ):
+        assert metadata_of(head, other).title == "You will not believe what fell from the sky"
