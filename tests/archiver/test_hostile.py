@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,31 @@ def test_time_does_not_explode(reads: Callable[[], object]) -> None:
 
 def _keywords(words: str) -> str:
     return f'<script type="application/ld+json">{{"@type": "Article", "keywords": "{words}"}}</script><p>Rain</p>'
+
+
+@pytest.mark.parametrize(
+    ("page", "captured_at"),
+    [
+        pytest.param(
+            "".join(f"<span>{n % 30} Feb 2019 | By {n} Feb, 2019</span>" for n in range(1000, 1250)),
+            datetime(2018, 1, 1, tzinfo=UTC),
+            id="dates-after-the-capture",
+        ),
+        pytest.param("".join(f"<dt>{n}</dt><dd>b</dd>" for n in range(80_000)), CAPTURED, id="definitions"),
+        pytest.param(
+            "<table>" * 200 + "".join(f"<h2>Related</h2><li><a href=/{n}>x</a>" for n in range(4000)),
+            CAPTURED,
+            id="lists-in-nested-tables",
+        ),
+        pytest.param(
+            "\\" * 60_000 + (HOSTILE / "after-many-backslashes.html").read_text("utf-8"),
+            CAPTURED,
+            id="backslashes",
+        ),
+    ],
+)
+def test_time_is_in_proportion_to_size(page: str, captured_at: datetime) -> None:
+    assert check(Case(page.encode(), captured_at=captured_at)) == []
 
 
 def test_the_lists_below_many_headings_are_taken_out() -> None:
