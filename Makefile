@@ -4,6 +4,7 @@ PYTHON ?= python3
 URL ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+SOAK_ARGS ?=
 
 BIN := .venv/bin
 PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile
@@ -14,7 +15,7 @@ export URL
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo save test check bench pywb clean
+.PHONY: help demo save test check bench soak pywb clean
 
 help:
 	@echo 'make demo            a small news site on this machine, archived twice: what is kept, what changed'
@@ -22,6 +23,7 @@ help:
 	@echo 'make test            all tests              (PYTEST_ARGS="-k words" for some)'
 	@echo 'make check           ruff, mypy and all tests'
 	@echo 'make bench           the benchmarks         (BENCH_ARGS=... for some)'
+	@echo 'make soak            a long crawl of a site that misbehaves (SOAK_ARGS="--pages 2000"; 20,000 take ten minutes)'
 	@echo 'make pywb            pywb in .venv-pywb, for the tests that replay with it'
 	@echo 'make clean           remove what make has made; archives stay'
 	@echo
@@ -52,6 +54,9 @@ check: .venv/.ready-dev
 
 bench: .venv/.ready-bench
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+soak: .venv/.ready-dev
+	@$(BIN)/python -m tests.crawl.soak $(SOAK_ARGS)
 
 pywb: .venv-pywb/.ready
 

@@ -7,7 +7,8 @@ import hashlib
 
 from archiver.extract import extract_html
 from benchmarks.crawl import parts
-from benchmarks.crawl.site import LARGEST, SMALLEST, make_page, make_response
+from benchmarks.crawl.schedule import keep_schedule
+from benchmarks.crawl.site import LARGEST, SHELVES, SMALLEST, make_page, make_response, make_story
 
 
 def test_a_page_is_the_same_bytes_in_every_run() -> None:
@@ -39,3 +40,16 @@ def test_a_page_reads_as_an_article() -> None:
 def test_the_parts_can_be_compared() -> None:
     compared = parts.compare(pages=2, passes=1)
     assert all(ours > 0 and theirs > 0 for passes in compared.values() for ours, theirs in passes)
+
+
+def test_stories_of_a_series_differ_in_all_that_is_the_article() -> None:
+    one, other = (extract_html(make_story(number), "http://127.0.0.1/") for number in (3, 3 + SHELVES))
+    assert one.outcome == other.outcome == "saved"
+    lines = [set((article.text or "").splitlines()) for article in (one, other)]
+    assert lines[0].isdisjoint(lines[1])
+    assert make_story(3) == make_story(3)
+
+
+def test_a_daemon_keeps_its_sites_on_schedule() -> None:
+    kept = keep_schedule(40, hours=1, waits=1)
+    assert kept.crawls in range(40 * 4, 40 * 5 + 1)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 import tldextract
@@ -15,6 +16,7 @@ from scrapy.downloadermiddlewares import cookies
 from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
+from scrapy.http.cookies import CookieJar
 
 from archiver.crawl.downloader import PunctualDownloader
 
@@ -24,8 +26,25 @@ logger = logging.getLogger(__name__)
 cookies._split_domain = tldextract.TLDExtract(suffix_list_urls=(), include_psl_private_domains=True, cache_dir=None)
 
 
+MOST_JARS = 1000
+"""Cookie jars that are kept: each page has its own, and Scrapy would keep those of all pages until the crawl ends."""
+
+
 class OfflineCookies(cookies.CookiesMiddleware):
-    """Cookies as Scrapy keeps them, without a network request of its own."""
+    """Cookies as Scrapy keeps them, without a network request of its own, of the jars used last."""
+
+    def __init__(self, debug: bool = False) -> None:
+        super().__init__(debug)
+        self.jars = _Jars(CookieJar)
+
+
+class _Jars(defaultdict[Any, CookieJar]):
+    def __getitem__(self, key: Any) -> CookieJar:
+        jar = self.pop(key) if key in self else CookieJar()  # an empty one is false
+        self[key] = jar  # the last one now
+        if len(self) > MOST_JARS:
+            del self[next(iter(self))]
+        return jar
 
 
 class LenientCompression(HttpCompressionMiddleware):

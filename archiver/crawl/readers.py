@@ -54,7 +54,7 @@ class Readers:
         *,
         time_limit: float = 30.0,
         memory_limit: int = 2**30,
-        pages_per_worker: int = 500,
+        pages_per_worker: int = 2000,
         function: str = READ_PAGE,
     ) -> None:
         """``time_limit`` is seconds of wall time per page, ``memory_limit`` bytes a worker may grow by.

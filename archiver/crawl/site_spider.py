@@ -63,6 +63,10 @@ MOST_CHILDREN = 50
 MOST_FEEDS = 5
 MOST_SECTIONS = 20
 MOST_GUESSES = 6
+MOST_PAGES = 20
+"""Pages of one list, of which each names the next; some lists have no end."""
+MOST_PAGES_BACK = 1000
+"""The same for a crawl that asks for the past."""
 PATIENCE = 5.0
 """Seconds for which articles wait for the feeds and sitemaps of the first round."""
 MOST_LISTED = 100
@@ -199,7 +203,8 @@ class SiteSpider(ArchivingSpider):
         now = utc_now()
         return [visit for visit in known.values() if not self._due or visit.due is None or visit.due <= now]
 
-    def _document_request(self, site: Site, visit: Visit) -> Request:
+    def _document_request(self, site: Site, visit: Visit, page: int = 1) -> Request:
+        """Return the request for a document; `page` counts the pages of a list on which each named the next."""
         self._asked.add(visit.key)
         self._open_documents += 1
         return Request(
@@ -209,10 +214,10 @@ class SiteSpider(ArchivingSpider):
             errback=self.document_failed,
             dont_filter=True,
             priority=_DOCUMENTS_FIRST,
-            cb_kwargs={"site": site, "visit": visit},
+            cb_kwargs={"site": site, "visit": visit, "page": page},
         )
 
-    async def parse_document(self, response: Response, site: Site, visit: Visit) -> AsyncIterator[Request]:
+    async def parse_document(self, response: Response, site: Site, visit: Visit, page: int) -> AsyncIterator[Request]:
         """Take in what a feed, sitemap or section page names, and follow it to further ones."""
         try:
             if response.status not in (200, 304):
@@ -220,8 +225,11 @@ class SiteSpider(ArchivingSpider):
                 return
             found, number = await asyncio.to_thread(self._read_document, response, site, visit)
             self.progress.documents += 1
-            for further in self._further_documents(site, visit, found, number):
+            for further in self._further_documents(site, visit, found):
                 yield self._document_request(site, further)
+            if number and page < (MOST_PAGES_BACK if self.since else MOST_PAGES):
+                for further in self._next_page(site, visit, found):
+                    yield self._document_request(site, further, page + 1)
         finally:
             self._document_closed()
 
@@ -266,7 +274,7 @@ class SiteSpider(ArchivingSpider):
         for note in found.notes:
             self.logger.info("%s: %s", response.url, note)
         if found.kind != "nothing":
-            validators = self._validators(response)
+            validators = self._validators(response, visit)
             self._plan.note_document(visit, has_news=number > 0, hint=found.interval, validators=validators)
         return found, number
 
@@ -302,7 +310,7 @@ class SiteSpider(ArchivingSpider):
             if site.may_be_article(entry.url) and not trap(entry.url) and (site.article or judged(entry).likely):
                 yield entry
 
-    def _further_documents(self, site: Site, visit: Visit, found: Discovered, news: int) -> Iterator[Visit]:
+    def _further_documents(self, site: Site, visit: Visit, found: Discovered) -> Iterator[Visit]:
         wanted: list[tuple[Kind, str]] = []
         is_home = seen_key(visit.url) == seen_key(site.homepage)
         if found.kind == "sitemap-index":
@@ -319,9 +327,14 @@ class SiteSpider(ArchivingSpider):
             ]
             if site.sections is None:
                 wanted += [("section", section.url) for section in found.sections[:MOST_SECTIONS]]
-        if found.next_page and news and found.kind in ("feed", "section") and (self.since or visit.visited is None):
-            wanted.append((visit.kind, found.next_page))
-        for kind, url in wanted:
+        return self._not_asked(site, wanted)
+
+    def _next_page(self, site: Site, visit: Visit, found: Discovered) -> Iterator[Visit]:
+        is_wanted = found.kind in ("feed", "section") and (self.since or visit.visited is None)
+        return self._not_asked(site, [(visit.kind, found.next_page)] if found.next_page and is_wanted else [])
+
+    def _not_asked(self, site: Site, documents: Iterable[tuple[Kind, str]]) -> Iterator[Visit]:
+        for kind, url in documents:
             further = self._plan.document(site, url, kind)
             is_due = not self._due or further.due is None or further.due <= utc_now()
             if further.key not in self._asked and is_due and not trap(url):
@@ -363,7 +376,7 @@ class SiteSpider(ArchivingSpider):
     def parse_page(self, response: Response) -> Iterator[Any]:
         task: Task | None = response.meta.get("job")
         if task is not None and response.status == 200:
-            task.validators = self._validators(response)
+            task.validators = self._validators(response, task.visit)
         yield from super().parse_page(response)
 
     def _prepared(self, page: Page, meta: dict[str, Any]) -> Page:
@@ -372,13 +385,14 @@ class SiteSpider(ArchivingSpider):
             return super()._prepared(page, meta)
         return Sites([task.site]).prepared(page)
 
-    def _validators(self, response: Response) -> Validators:
-        """Return what an answer says of its version, and whether its payload is that of the capture before."""
+    def _validators(self, response: Response, visit: Visit) -> Validators:
+        """Return what an answer says of its version, and if that is what was said before, whether it is the truth."""
         etag, modified = (response.headers.get(name) for name in ("ETag", "Last-Modified"))
-        stored = (response.meta.get("captures") or [None])[-1]
-        before = self._capture_before(stored) if stored is not None and (etag or modified) else None
-        same = None if before is None or stored is None else before.payload_digest == stored.payload_digest
         said = [value.decode("latin-1") if value else None for value in (etag, modified)]
+        is_repeated = any(said) and said == [visit.etag, visit.last_modified]
+        stored = (response.meta.get("captures") or [None])[-1]
+        before = self._capture_before(stored) if stored is not None and is_repeated else None
+        same = None if before is None or stored is None else before.payload_digest == stored.payload_digest
         return Validators(*said, same_payload=same)
 
     def _attempt_finished(self, attempt: Attempt, job: Any) -> None:

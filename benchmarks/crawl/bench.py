@@ -1,27 +1,37 @@
-"""Compares the page spider with bare Scrapy: CPU of the whole process tree, run in turn; see docs/benchmarks.md."""
+"""Compares our spiders with bare Scrapy: CPU of the whole process tree, run in turn; see docs/benchmarks.md."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.crawl import parts
+from benchmarks.crawl.newspaper import Newspaper, serve
+from benchmarks.crawl.schedule import keep_schedule
+from benchmarks.memory import watch
 
 ROOT = Path(__file__).parents[2]
-NAMES = {"ours": "page spider: fetch, WARC, article JSON, index", "bare": "Scrapy, trafilatura inline, nothing kept"}
-SAMPLE_EVERY = 0.1
+NAMES = {
+    "ours": "page spider: fetch, WARC, article JSON, index",
+    "bare": "Scrapy, trafilatura inline, nothing kept",
+    "news": "site crawl: the same, discovery, plan",
+    "bare_news": "Scrapy's SitemapSpider, trafilatura inline, nothing kept",
+}
+KEEPING = ("ours", "news")
+PARTS = ("crawls", "news", "parts", "again", "schedule")
+SAMPLE_EVERY = 0.2
 """Seconds between two looks at the memory of a process tree."""
 
 
@@ -33,8 +43,8 @@ class Run:
     cpu: float
     """Seconds, user and system, of the process and of all it has started and waited for."""
     wall: float
-    peak_rss: int
-    """Most bytes that all processes of the tree had resident at once, shared pages counted in each."""
+    peak: int
+    """Most bytes that all processes of the tree had at once, pages they share counted once."""
     left: int
     """Bytes in the archive."""
 
@@ -49,13 +59,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.crawl", description=__doc__)
     parser.add_argument("--pages", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=("crawls", "parts"), help="leave the other out")
+    parser.add_argument("--only", choices=PARTS, action="append", help="leave the others out; may be repeated")
+    parser.add_argument("--articles", type=int, default=3000, help="of the site that is crawled a second time")
+    parser.add_argument("--sites", type=int, default=1000, help="that are kept on schedule")
     options = parser.parse_args(arguments)
     print(_surroundings(), flush=True)
-    if options.only != "parts":
-        print(_table_of_crawls(options.pages, options.rounds), flush=True)
-    if options.only != "crawls":
+    chosen = options.only or PARTS
+    if "crawls" in chosen:
+        with _site(options.pages) as origin:
+            print(_table_of_crawls(("bare", "ours"), origin, options.pages, options.rounds), flush=True)
+    if "news" in chosen:
+        with serve(Newspaper(options.pages)) as paper:
+            print(_table_of_crawls(("bare_news", "news"), paper.url, options.pages, options.rounds), flush=True)
+    if "parts" in chosen:
         print(_table_of_parts(min(options.pages, 100), options.rounds), flush=True)
+    if "again" in chosen:
+        print(_second_crawl(options.articles), flush=True)
+    if "schedule" in chosen:
+        print(_schedule(options.sites), flush=True)
 
 
 def _surroundings() -> str:
@@ -64,20 +85,67 @@ def _surroundings() -> str:
     return f"Python {platform.python_version()}, {libraries}; {os.cpu_count()} CPUs, load average {load} at the start\n"
 
 
-def _table_of_crawls(pages: int, rounds: int) -> str:
-    runs: dict[str, list[Run]] = {"bare": [], "ours": []}
-    with _site(pages) as origin:
-        startup = {name: crawl(name, origin, 1).cpu for name in runs}
-        for round_ in range(rounds):
-            for name in runs:
-                runs[name].append(crawl(name, origin, pages))
-                print(f"round {round_ + 1}: {name} {runs[name][-1].cpu_per_page:.1f} ms/page", file=sys.stderr)
-    rows = [_row_of_crawl(name, runs[name], startup[name]) for name in runs]
+def _table_of_crawls(names: tuple[str, str], origin: str, pages: int, rounds: int) -> str:
+    """Run the crawls `names` in turn, the first to compare the second with."""
+    runs: dict[str, list[Run]] = {name: [] for name in names}
+    with _small_site(names) as small:
+        startup = {name: crawl(name, small, 1).cpu for name in names}
+    for round_ in range(rounds):
+        for name in runs:
+            runs[name].append(crawl(name, origin, pages))
+            print(f"round {round_ + 1}: {name} {runs[name][-1].cpu_per_page:.1f} ms/page", file=sys.stderr)
+    rows = [_row_of_crawl(name, runs[name], startup[name]) for name in names]
     title = f"{pages} pages, {rounds} rounds, in turn; CPU of the whole process tree, start-up included"
-    header = ("", "CPU ms/page (min-max)", "start-up CPU s", "pages/s (min-max)", "peak RSS MB", "kept KB/page")
-    ratios = [one.cpu / other.cpu for one, other in zip(runs["ours"], runs["bare"], strict=True)]
-    each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-    return f"{title}\n\n{_table(header, rows)}\n\nCPU of ours / bare: median {statistics.median(ratios):.2f} ({each})\n"
+    header = ("", "CPU ms/page (min-max)", "start-up CPU s", "pages/s (min-max)", "peak MB", "kept KB/page")
+    pairs = list(zip(*(runs[name] for name in names), strict=True))
+    cpu, speed = [ours.cpu / bare.cpu for bare, ours in pairs], [bare.wall / ours.wall for bare, ours in pairs]
+    return f"{title}\n\n{_table(header, rows)}\n\nours / bare: CPU {_median(cpu)}; pages/s {_median(speed)}\n"
+
+
+@contextlib.contextmanager
+def _small_site(names: tuple[str, str]) -> Iterator[str]:
+    """Serve a site of one page, of the kind that these crawls are for."""
+    if "news" in names:
+        with serve(Newspaper(1)) as paper:
+            yield paper.url
+    else:
+        with _site(1) as origin:
+            yield origin
+
+
+def _median(ratios: Sequence[float]) -> str:
+    return f"median {statistics.median(ratios):.2f} ({', '.join(f'{ratio:.2f}' for ratio in ratios)})"
+
+
+def _second_crawl(articles: int) -> str:
+    """Crawl a site twice with the command and tell what the second time took; raises unless nothing was fetched."""
+    with serve(Newspaper(articles)) as paper, tempfile.TemporaryDirectory(prefix="bench-") as directory:
+        command = [str(Path(sys.executable).with_name("archiver")), "--archive", f"{directory}/archive", "crawl"]
+        command += ["--json", "--allow-private", "--delay", "0", "--url", f"{paper.url}/"]
+        found = []
+        for _ in range(3):
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=directory)
+            assert process.stdout is not None
+            outcomes = [json.loads(line)["outcome"] for line in process.stdout]
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            process.stdout.close()
+            found.append((outcomes, used.ru_utime + used.ru_stime))
+    (first, first_cpu), *again = found
+    if first.count("saved") != articles or any(outcomes for outcomes, _ in again):
+        raise RuntimeError(f"saved {first.count('saved')} of {articles}; then fetched {again}")
+    seconds = ", ".join(f"{cpu:.2f}" for _, cpu in again)
+    return (
+        f"{articles} articles crawled with {first_cpu:.0f} s of CPU; crawled again, twice: none fetched, {seconds} s\n"
+    )
+
+
+def _schedule(sites: int) -> str:
+    kept = keep_schedule(sites, hours=1)
+    return (
+        f"{kept.sites} sites every 15 minutes, {kept.hours:g} simulated hour, {kept.crawls} crawls that do nothing: "
+        f"{kept.cpu:.1f} s of CPU, {kept.share:.2%} of one; {kept.real_cpu:.2%} of one in real time with nothing due\n"
+    )
 
 
 def _row_of_crawl(name: str, runs: Sequence[Run], startup: float) -> Sequence[str]:
@@ -86,7 +154,7 @@ def _row_of_crawl(name: str, runs: Sequence[Run], startup: float) -> Sequence[st
         _spread([run.cpu_per_page for run in runs]),
         f"{startup:.1f}",
         _spread([run.pages / run.wall for run in runs]),
-        f"{max(run.peak_rss for run in runs) / 1e6:.0f}",
+        f"{max(run.peak for run in runs) / 1e6:.0f}",
         f"{statistics.median(run.left / run.pages for run in runs) / 1e3:.1f}",
     )
 
@@ -131,12 +199,13 @@ def _site(pages: int) -> Iterator[str]:
 def crawl(name: str, origin: str, pages: int) -> Run:
     """Run one crawl in a process of its own and measure it; raises ``RuntimeError`` unless it read every page."""
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-        command = [sys.executable, "-m", f"benchmarks.crawl.{name}", origin, str(pages)]
-        command += [f"{directory}/archive"] if name == "ours" else []
+        command = [sys.executable, "-m", f"benchmarks.crawl.{name}", origin]
+        command += [str(pages)] if name in ("ours", "bare") else []
+        command += [f"{directory}/archive"] if name in KEEPING else []
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
         assert process.stdout is not None
-        with _watch_memory(process.pid) as peak:
+        with watch(process.pid, every=SAMPLE_EVERY) as memory:
             output = process.stdout.read()
             _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -145,38 +214,4 @@ def crawl(name: str, origin: str, pages: int) -> Run:
     read, left = map(int, output.split()) if process.returncode == 0 else (0, 0)
     if read != pages:
         raise RuntimeError(f"{name} read {read} of {pages} pages (exit code {process.returncode})")
-    return Run(pages, used.ru_utime + used.ru_stime, wall, peak(), left)
-
-
-@contextlib.contextmanager
-def _watch_memory(process: int) -> Iterator[Callable[[], int]]:
-    """Sample the memory of a process tree from a thread; yields what tells the peak."""
-    peaks = [0]
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(SAMPLE_EVERY):
-            peaks.append(sum(map(_resident, _tree(process))))
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield lambda: max(peaks)
-    finally:
-        done.set()
-        thread.join()
-
-
-def _tree(process: int) -> Iterator[int]:
-    """Yield a process and its descendants, as far as they still live."""
-    yield process
-    for children in Path(f"/proc/{process}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            for child in children.read_text().split():
-                yield from _tree(int(child))
-
-
-def _resident(process: int) -> int:
-    with contextlib.suppress(OSError, IndexError):
-        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return 0
+    return Run(pages, used.ru_utime + used.ru_stime, wall, memory.peak, left)

@@ -15,7 +15,9 @@ import random
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 SMALLEST, LARGEST = 20_000, 200_000
 """Bytes of a page before it is gzip-coded."""
@@ -181,27 +183,68 @@ _AROUND: tuple[tuple[Callable[[_Writer], str], int], ...] = (
 """What surrounds an article, and how often of 32 pieces."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What stands around an article."""
+
+    styles: str
+    scripts: tuple[str, str]
+    """In the head, and at the end of the body."""
+    menus: str
+    teasers: str
+    comments: str
+
+    @classmethod
+    def make(cls, page: _Writer, size: float) -> _Around:
+        """Make about `size` characters of it."""
+        pieces: dict[Callable[[_Writer], str], list[str]] = {kind: [] for kind, _ in _AROUND}
+        kinds, weights = zip(*_AROUND, strict=True)
+        while size > 0:
+            kind = page.random.choices(kinds, weights)[0]
+            pieces[kind].append(kind(page))
+            size -= len(pieces[kind][-1])
+        styles, menus, teasers, comments = ("".join(pieces[kind]) for kind in (_style, _menu, _teaser, _comment))
+        half = len(pieces[_script]) // 2
+        scripts = "".join(pieces[_script][:half]), "".join(pieces[_script][half:])
+        return cls(styles, scripts, menus, teasers, comments)
+
+
 def make_page(number: int) -> bytes:
     """Return page `number` as UTF-8 HTML."""
     page = _Writer(number)
-    size = SMALLEST * (LARGEST / SMALLEST) ** page.random.random()
+    size = _size_of(page)
     article = _article(page)
-    pieces: dict[Callable[[_Writer], str], list[str]] = {kind: [] for kind, _ in _AROUND}
-    kinds, weights = zip(*_AROUND, strict=True)
-    missing = size - len(article) - 3500
-    while missing > 0:
-        kind = page.random.choices(kinds, weights)[0]
-        pieces[kind].append(kind(page))
-        missing -= len(pieces[kind][-1])
-    styles, menus, teasers, comments = ("".join(pieces[kind]) for kind in (_style, _menu, _teaser, _comment))
-    half = len(pieces[_script]) // 2
+    return _assemble(page, article, _Around.make(page, size - len(article) - 3500))
+
+
+SHELVES = 64
+
+
+def make_story(number: int) -> bytes:
+    """Return page `number` of an endless series, at a quarter of the cost: what is around the articles repeats."""
+    page = _Writer(number)
+    return _assemble(page, _article(page), _shelf(number % SHELVES))
+
+
+@lru_cache(SHELVES)
+def _shelf(number: int) -> _Around:
+    page = _Writer(number)
+    return _Around.make(page, _size_of(page) - 10_500)
+
+
+def _size_of(page: _Writer) -> float:
+    return SMALLEST * (LARGEST / SMALLEST) ** page.random.random()
+
+
+def _assemble(page: _Writer, article: str, around: _Around) -> bytes:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{page.title} | The Daily Benchmark</title>'
-        f'{_metadata(page)}{styles}{"".join(pieces[_script][:half])}</head><body class="page"><div class="consent" '
-        f'role="dialog" hidden><p>We value your privacy.</p><button>Agree</button></div><header>{menus}</header>'
-        f'<main>{article}<section class="related"><h2>More on this</h2>{teasers}</section><section class="comments">'
-        f"<h2>Comments</h2><ul>{comments}</ul></section></main><footer>{_menu(page)}<p>© The Daily Benchmark</p>"
-        f"</footer>{''.join(pieces[_script][half:])}</body></html>"
+        f'{_metadata(page)}{around.styles}{around.scripts[0]}</head><body class="page"><div class="consent" '
+        f'role="dialog" hidden><p>We value your privacy.</p><button>Agree</button></div><header>{around.menus}</header>'
+        f'<main>{article}<section class="related"><h2>More on this</h2>{around.teasers}</section>'
+        f'<section class="comments"><h2>Comments</h2><ul>{around.comments}</ul></section></main>'
+        f"<footer>{_menu(page)}<p>© The Daily Benchmark</p>"
+        f"</footer>{around.scripts[1]}</body></html>"
     ).encode()
 
 

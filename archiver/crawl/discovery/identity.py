@@ -34,6 +34,7 @@ _SESSION = re.compile(r";(?:jsessionid|sessionid|sid)=[^/;]*", re.IGNORECASE)
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
+@lru_cache(maxsize=4096)
 def normal_form(url: str) -> str:
     """Return the URL as it is compared; applying it again changes nothing, and what is no URL stays as it is.
 
