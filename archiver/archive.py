@@ -35,6 +35,7 @@ from storage.warc import Record, parse_date, read_record, read_records
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from archiver.extract import Page
     from archiver.reextract import Reextraction
     from archiver.sites import Sites
     from storage.verify import Verification
@@ -391,11 +392,15 @@ class Archive:
     def _recover_segments(self) -> list[Recovered]:
         from archiver.crawl.readers import Readers
         from archiver.reading import article_of_snapshot
+        from archiver.rights import as_permitted
 
         readers = Readers(1)  # in a process of its own: a page may be what killed the other one
 
+        def read_page(page: Page) -> Article:
+            return as_permitted(readers.read_and_wait(page), self.sites.of(page.url))
+
         def read(entry: Entry, warc: Path) -> dict[str, object]:
-            return article_of_snapshot(self, Snapshot(self, entry), read=readers.read_and_wait).to_json()
+            return article_of_snapshot(self, Snapshot(self, entry), read=read_page).to_json()
 
         try:
             return recover_segments(self.blobs, self.spool, self.index, read_article=read)
@@ -505,5 +510,3 @@ def _index_path(blobs: Blobs, archive_id: str) -> Path:
         return blobs.local / "index.sqlite3"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "article-archiver" / archive_id / "index.sqlite3"
-
-

@@ -38,6 +38,7 @@ from archiver.errors import ArchiveError, DamagedRecord, KeyExists, KeyNotFound
 from archiver.extract import Page
 from archiver.reading import READ_AS_ARTICLE, give_history, read_snapshot
 from archiver.repeats import leave_out, lines_left_out
+from archiver.rights import withheld
 from archiver.sitelines import SAMPLE, SiteLines, host_of
 from storage.articles import pack_article, read_articles, unpack_article
 from storage.cdx import ArticleEntry, Entry
@@ -440,5 +441,7 @@ def keep_what_was_known(new: Article, old: Article) -> Article:
         )
     if new.outcome not in READ_AS_ARTICLE:
         return kept
+    if old.outcome == "robots":  # its publisher's word at the time of the capture
+        return replace(withheld(kept, ""), evidence=old.evidence)
     outcome = "unchanged" if new.outcome == "saved" and old.outcome == "unchanged" else new.outcome
     return replace(kept, outcome=outcome, version=old.version, previous=old.previous, change=old.change)

@@ -28,6 +28,13 @@ ARCHIVER_FINALISE_WHEN_IDLE = False
 ARCHIVER_ALLOW_PRIVATE = False
 ARCHIVER_PROXY = ""
 
+# What is archived besides pages: the most of one page, bytes of each, and seconds that a save waits for them.
+ARCHIVER_REQUISITES = False
+ARCHIVER_REQUISITES_PER_PAGE = 300
+ARCHIVER_REQUISITE_BYTES = 20 * 2**20
+ARCHIVER_REQUISITES_SECONDS = 300.0
+ARCHIVER_WAIT_FOR_REQUISITES = False
+
 # How long a crawl bears with a server, in seconds.
 ARCHIVER_LONGEST_CRAWL_DELAY = 60.0
 ARCHIVER_LONGEST_REST = 300.0
@@ -36,6 +43,7 @@ ARCHIVER_LONGEST_REST = 300.0
 ARCHIVER_SITES = ""
 ARCHIVER_READERS = 0
 ARCHIVER_READ_SECONDS = 30.0
+ARCHIVER_OBEY_OPT_OUT = False
 
 DOWNLOAD_HANDLERS = {
     "http": "archiver.crawl.handler.CaptureDownloadHandler",

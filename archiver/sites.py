@@ -130,6 +130,8 @@ class Site:
     """Requests to a host at once."""
     requisites: bool = False
     """Whether pictures, style sheets and scripts of articles are archived too."""
+    obey_opt_out: bool | None = None
+    """Whether articles are left unread whose publisher reserves their use by machines; ``None``: as for all sites."""
     revisit: tuple[timedelta, ...] = LADDER
     """After which times an article is looked at again; empty: never."""
     rules: tuple[Rule, ...] = ()
@@ -440,5 +442,6 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "delay": _delay,
     "concurrency": _concurrency,
     "requisites": _flag,
+    "obey_opt_out": _flag,
     "revisit": _ladder,
 }

@@ -18,7 +18,7 @@ class PageSpider(ArchivingSpider):
 
     name = "page"
     # A person asks for one page, as a browser would: robots.txt is for crawlers.
-    custom_settings = {"ROBOTSTXT_OBEY": False}  # noqa: RUF012  Scrapy declares it so
+    custom_settings = {"ROBOTSTXT_OBEY": False, "ARCHIVER_WAIT_FOR_REQUISITES": True}  # noqa: RUF012  Scrapy declares it so
 
     def __init__(
         self, url: str | None = None, requests: Iterable[SaveRequest] | AsyncIterator[SaveRequest] = (), **kwargs: Any

@@ -194,8 +194,9 @@ def _add_sites(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add.add_argument("--allow-private", action="store_true", help="allow addresses of this machine and its networks")
     check = _add(verbs, "check", "sites:check", "check the sites file, and what the rules of a site find on a page")
     check.epilog = "Without SITE or --url only the file is checked. Exit code 1: a rule found nothing; 2: bad file."
-    check.add_argument("site", nargs="?", metavar="SITE", help="fetch a page of this site, and show how it is read")
-    check.add_argument("--url", metavar="URL", help="this page; the front page without it")
+    check.add_argument("site", nargs="?", metavar="SITE", help="what would be found there, and how one article is read")
+    check.add_argument("--url", metavar="URL", help="how this page is read")
+    check.add_argument("--delay", metavar="S", type=_seconds, help="seconds between requests to one host (default: 1)")
     check.add_argument("--at", metavar="DATE", help="not a new capture, but the archived one nearest to this date")
     check.add_argument("--allow-private", action="store_true", help="allow addresses of this machine and its networks")
 

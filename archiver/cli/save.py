@@ -8,6 +8,7 @@ import re
 import sys
 from argparse import Namespace
 from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 GOOD = ("saved", "unchanged", "paywalled", "not_article")
 """Outcomes with which a save has done what it was asked: the page as it is, is kept."""
+NONE = {"saved": 0, "failed": 0, "known": 0}
+"""The requisites of a page that has none, or was not fetched."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -36,6 +39,7 @@ def save(options: Namespace) -> int:
     settings = project_settings(
         ARCHIVER_ALLOW_PRIVATE=options.allow_private or None,
         ARCHIVER_WAIT_FOR_UPLOAD=True,
+        ARCHIVER_REQUISITES=options.requisites or None,
         DOWNLOAD_DELAY=options.delay,
     )
     with opened(options, create=True) as archive, _Reporter(options, len(urls)) as reporter:
@@ -106,7 +110,8 @@ class _Reporter:
         """Print an attempt that is accounted for."""
         self._outcomes[attempt.outcome] += 1
         if self._options.json:
-            print_json(attempt.to_json())
+            line = attempt.to_json()
+            print_json({"requisites": NONE, **line} if self._options.requisites else line)
         else:
             print(describe(attempt), flush=True)
         if self._bar is not None:
@@ -131,4 +136,17 @@ def describe(attempt: Attempt) -> str:
     version = f" (version {attempt.version})" if attempt.version else ""
     what = f'"{attempt.title}"{version}' if attempt.outcome in ("saved", "unchanged") and attempt.title else ""
     why = "" if what else "; ".join(attempt.evidence)
-    return one_line(f"{attempt.outcome:<11} {attempt.url}  {what or why}".rstrip())
+    line = f"{attempt.outcome:<11} {attempt.url}  {what or why}".rstrip()
+    return one_line(f"{line}, {describe_requisites(attempt.requisites)}" if attempt.requisites else line)
+
+
+def describe_requisites(counts: Mapping[str, int]) -> str:
+    """Say how many requisites were gathered.
+
+    >>> describe_requisites({"saved": 3, "known": 12, "failed": 1})
+    '3 requisites saved, 12 held already, 1 failed'
+    """
+    said = [f"{counts['saved']} requisites saved"]
+    said += [f"{counts['known']} held already"] if counts["known"] else []
+    said += [f"{counts['failed']} failed"] if counts["failed"] else []
+    return ", ".join(said)

@@ -34,10 +34,12 @@ class Attempt:
     warc: dict[str, Any] | None = None
     captures: tuple[Stored, ...] = field(default=())
     """Every exchange that was kept on the way: redirect hops, retries, the page itself."""
+    requisites: dict[str, int] | None = None
+    """How many requisites of the page are ``saved``, ``failed`` and ``known``; ``None`` when none were asked for."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the line of the crawl log."""
-        return {
+        line = {
             "url": self.url,
             "timestamp": self.timestamp,
             "outcome": self.outcome,
@@ -50,6 +52,7 @@ class Attempt:
             "warc": self.warc,
             "captures": [_capture_json(stored) for stored in self.captures],
         }
+        return line if self.requisites is None else {**line, "requisites": self.requisites}
 
 
 def warc_json(stored: Stored) -> dict[str, Any]:

@@ -12,6 +12,9 @@ from scrapy.core.downloader import Downloader, Slot
 from scrapy.crawler import Crawler
 from scrapy.utils.asyncio import call_later
 
+BEHIND = "behind"
+"""Key of ``Request.meta``: true for what waits until nothing else of its host does, and takes no place of a page."""
+
 
 class PunctualDownloader(Downloader):
     """Counts a request as under way from the moment it leaves the queue of its host, and lets a host rest.
@@ -26,6 +29,9 @@ class PunctualDownloader(Downloader):
         self._least_delays: dict[str, float] = {}
         self._most_at_once: dict[str, int] = {}
         self._resting: dict[str, float] = {}
+
+    def needs_backout(self) -> bool:
+        return 0 < self.total_concurrency <= sum(not request.meta.get(BEHIND) for request in self.active)
 
     def set_pace(self, host: str, *, delay: float | None = None, at_once: int | None = None) -> None:
         """Give a host a delay and a number of requests at once of its own; ``None`` is as for all hosts."""
@@ -88,11 +94,18 @@ class _HostSlot(Slot):
 
 
 class _CountingQueue(deque[tuple[Request, Any]]):
-    """The waiting requests of one host; whatever is taken out counts as transferring."""
+    """The waiting requests of one host, those behind the others last; what is taken out counts as transferring."""
 
     def __init__(self, transferring: set[Request]) -> None:
         super().__init__()
         self._transferring = transferring
+
+    def append(self, waiting: tuple[Request, Any]) -> None:
+        place = len(self)
+        if not waiting[0].meta.get(BEHIND):
+            while place and self[place - 1][0].meta.get(BEHIND):
+                place -= 1
+        self.insert(place, waiting)
 
     def popleft(self) -> tuple[Request, Any]:
         request, answer = super().popleft()

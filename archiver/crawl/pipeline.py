@@ -11,12 +11,15 @@ from weakref import WeakValueDictionary
 from archiver.article import Article
 from archiver.crawl.attempt import Attempt, warc_json
 from archiver.crawl.discovery.found import Found, fill
+from archiver.crawl.gatherer import Gatherer
 from archiver.crawl.readers import Readers
 from archiver.crawl.recorder import Recorder
 from archiver.errors import ArchiveError
 from archiver.extract import Page, failed_article
 from archiver.reading import complete_article
 from archiver.repeats import reasons_of
+from archiver.rights import as_permitted
+from archiver.sites import Site
 from storage.writer import Stored
 
 if TYPE_CHECKING:
@@ -55,6 +58,9 @@ class ArticlePipeline:
         self._recorder = Recorder.of(crawler)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         settings = crawler.settings
+        self._gatherer = Gatherer(crawler)
+        self._waits_for_requisites = settings.getbool("ARCHIVER_WAIT_FOR_REQUISITES")
+        self._obeys_opt_out = settings.getbool("ARCHIVER_OBEY_OPT_OUT")
         self._readers = Readers(
             workers=settings.getint("ARCHIVER_READERS") or None, time_limit=settings.getfloat("ARCHIVER_READ_SECONDS")
         )
@@ -65,13 +71,24 @@ class ArticlePipeline:
 
     async def process_item(self, item: Any) -> Any:
         if isinstance(item, FetchedPage):
-            await self._recorder.finish(await self._read(item), item.meta.get("job"))
+            await self._finish(await self._read(item), item.meta)
         elif isinstance(item, UnfetchedPage):
             self._recorder.release(item.meta)
             await self._recorder.finish(_unfetched(item), item.meta.get("job"))
         return item
 
+    async def _finish(self, attempt: Attempt, meta: dict[str, Any]) -> None:
+        """Account for a page that was read, and have its requisites gathered; before, if the page waits for them."""
+        job, jar = meta.get("job"), meta.get("cookiejar")
+        is_wanted = self._gatherer.wants(attempt, getattr(job, "site", None))
+        if is_wanted and self._waits_for_requisites:
+            attempt = replace(attempt, requisites=await self._gatherer.gather(attempt, jar))
+        await self._recorder.finish(attempt, job)
+        if is_wanted and not self._waits_for_requisites:
+            self._gatherer.gather_later(attempt, jar)
+
     async def close_spider(self) -> None:
+        await self._gatherer.close()
         await asyncio.to_thread(self._readers.close)
 
     async def _read(self, item: FetchedPage) -> Attempt:
@@ -82,7 +99,7 @@ class ArticlePipeline:
             return Attempt(url, "failed", ("the answer could not be captured",), captures=captures)
         try:
             read = failed_article(item.page, item.failure) if item.failure else await self._readers.read(item.page)
-            read = _with_what_led_there(read, item.meta)
+            read = self._as_permitted(_with_what_led_there(read, item.meta), item.meta.get("job"))
             async with self._turn(stored.entry.urlkey):
                 article = await asyncio.to_thread(self._complete, read, stored)
                 await self._recorder.write_article(stored, article)
@@ -103,6 +120,11 @@ class ArticlePipeline:
             title=article.title,
             version=article.version,
         )
+
+    def _as_permitted(self, article: Article, job: Any) -> Article:
+        """Return the article, without its text where the publisher reserves it and we obey."""
+        site: Site | None = getattr(job, "site", None) or self._recorder.archive.sites.of(article.url)
+        return as_permitted(article, site, obey=self._obeys_opt_out)
 
     def _turn(self, urlkey: str) -> asyncio.Lock:
         """Return the lock of one page: a version is compared with the one before only when that one is written."""

@@ -132,6 +132,10 @@ class Recorder:
         """Store the article of a capture; returns once it is durable."""
         await asyncio.wrap_future(self._writer.write_article(stored, article.to_json()))
 
+    def log(self, attempt: Attempt) -> None:
+        """Account for an attempt that nobody waits for."""
+        self._log.write(attempt.to_json())
+
     def begin(self) -> None:
         """Count an attempt in."""
         self._in_flight += 1
