@@ -83,9 +83,7 @@ class Originals:
     def _is_safe(self, held_in: str, segment: str | None) -> bool:
         return self._blobs.local is not None or held_in == segment or held_in in self._final
 
-    def _confirmed(
-        self, candidates: Iterable[Entry], payload_digest: str | None, *, chunked: bool
-    ) -> Original | None:
+    def _confirmed(self, candidates: Iterable[Entry], payload_digest: str | None, *, chunked: bool) -> Original | None:
         for entry in candidates:
             try:
                 if original := self._read(entry, payload_digest, chunked=chunked):

@@ -1,8 +1,8 @@
 """A real S3 server on loopback for tests, and a proxy that stands between and misbehaves as told.
 
-    with s3_server() as server:              # moto, behind real HTTP
-        bucket = server.make_bucket()
-        use_environment(monkeypatch, server.env)
+with s3_server() as server:              # moto, behind real HTTP
+    bucket = server.make_bucket()
+    use_environment(monkeypatch, server.env)
 """
 
 from __future__ import annotations

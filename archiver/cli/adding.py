@@ -19,6 +19,7 @@ from archiver.sites_file import DEFAULT_FILE
 from archiver.urls import check_url
 
 if TYPE_CHECKING:
+    from archiver.archive import Archive
     from archiver.crawl.attempt import Attempt
     from archiver.crawl.site_spider import SiteSpider
 
@@ -37,7 +38,8 @@ def add(options: Namespace) -> int:
         raise BadRequest(f"{path}:{twin.line} has {homepage} already, as {twin.name!r}")
     name = options.name or free_name(site_name(homepage), [site.name for site in known])
     site = Site(homepage=homepage, name=name, schedule=schedule, labels=tuple(options.label or ()))
-    spider, attempts = _look(site, options)
+    with opened(options, create=True) as archive:
+        spider, attempts = look(archive, site, options)
     lists = spider.progress.lists
     if not lists:
         reasons = "; ".join(f"{url}: {reason}" for url, reason in spider.progress.failed_documents.items())
@@ -48,17 +50,17 @@ def add(options: Namespace) -> int:
     return 0
 
 
-def _look(site: Site, options: Namespace) -> tuple[SiteSpider, list[Attempt]]:
+def look(archive: Archive, site: Site, options: Namespace) -> tuple[SiteSpider, list[Attempt]]:
+    """Crawl a site for one article only; what was found and tried is the spider's progress and the attempts."""
     from archiver.crawl.run import SpiderRun, project_settings
 
     attempts: list[Attempt] = []
     settings = project_settings(ARCHIVER_ALLOW_PRIVATE=options.allow_private or None, DOWNLOAD_DELAY=options.delay)
-    with opened(options, create=True) as archive:
-        run = SpiderRun(archive, "news", lambda attempt, job: attempts.append(attempt), settings=settings)
-        failure = run.run(sites=[site], max_articles=1)
-        if failure is not None:
-            raise failure
-        return run.spider, attempts  # type: ignore[return-value]  # the one it was made with
+    run = SpiderRun(archive, "news", lambda attempt, job: attempts.append(attempt), settings=settings)
+    failure = run.run(sites=[site], max_articles=1)
+    if failure is not None:
+        raise failure
+    return run.spider, attempts  # type: ignore[return-value]  # the one it was made with
 
 
 def _tell(options: Namespace, path: Path, site: Site, lists: list[Any], attempts: list[Attempt]) -> None:
@@ -67,7 +69,7 @@ def _tell(options: Namespace, path: Path, site: Site, lists: list[Any], attempts
         found = [{"kind": kind, "url": url, "entries": count} for kind, url, count in lists]
         print_json({"site": site.to_json(), "file": str(path), "found": found, "sample": sample and sample.to_json()})
         return
-    print_table(("found", "entries", "at"), [(kind, count, url) for kind, url, count in lists])
+    print_found(lists)
     if sample is None:
         print("No article was found there; name feeds, sitemaps or sections in the file (docs/sites.md).")
     elif sample.title:
@@ -76,6 +78,11 @@ def _tell(options: Namespace, path: Path, site: Site, lists: list[Any], attempts
         print(f"One page tried: {sample.outcome}, {one_line('; '.join(sample.evidence))}, {sample.url}")
     when = f"every {site.schedule.text}" if site.schedule and site.schedule.interval else "as scheduled"
     print(f"Added to {path} as {site.name!r}. `archiver run` crawls it {when}, `archiver crawl {site.name}` now.")
+
+
+def print_found(lists: list[tuple[str, str, int]]) -> None:
+    """Print the feeds, sitemaps and sections that were read, and how many usable entries each had."""
+    print_table(("found", "entries", "at"), [(kind, count, url) for kind, url, count in lists])
 
 
 def _add_list(options: Namespace, path: Path, known: tuple[Site, ...], schedule: Schedule | None) -> int:

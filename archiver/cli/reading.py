@@ -15,9 +15,7 @@ from storage.message import ContentTooLarge
 def snapshots(options: Namespace) -> int:
     """List snapshots; 1 when there are none."""
     with opened(options) as archive:
-        found = archive.snapshots(
-            options.url, match=options.match or "exact", since=options.since, until=options.until
-        )
+        found = archive.snapshots(options.url, match=options.match or "exact", since=options.since, until=options.until)
         for snapshot in found:
             if options.json:
                 print_json(snapshot.to_json())

@@ -11,6 +11,7 @@ from typing import Any
 
 from archiver.archive import Archive, Snapshot, find_sites_file
 from archiver.article import Article, Author
+from archiver.cli.adding import look, print_found
 from archiver.cli.output import one_line, opened, print_json, print_table
 from archiver.crawl.health import Examiner, Health, in_words
 from archiver.crawl.readers import Readers
@@ -26,7 +27,9 @@ from archiver.page.structured import header
 from archiver.reading import page_of_snapshot
 from archiver.sites import Site, Sites
 from archiver.urls import check_url
+from storage.visits import Visits
 
+EVER = datetime.min.replace(tzinfo=UTC)
 SHOWN = 60
 """Characters of a value in a table."""
 
@@ -74,24 +77,49 @@ def _of_health(health: Health) -> tuple[str | None, ...]:
 
 
 def check(options: Namespace) -> int:
-    """Check the sites file and, of one site, how a page is read; 1 when a rule finds nothing."""
+    """Check the sites file; of a site, what is found there and how a page is read: 1 when a rule finds nothing."""
     sites = _load(options)
     if sites is None:
         return 2
     if options.site is None and options.url is None:
         return _say_sound(options, sites)
     site = _site_asked_for(options, sites)
-    url = check_url(options.url) if options.url else site.homepage
+    found: list[tuple[str, str, int]] = []
     with opened(options, create=options.at is None) as archive:
-        snapshot = archive.snapshot(url, at=options.at) if options.at else _captured(archive, url, options)
+        if options.at:
+            snapshot = archive.snapshot(check_url(options.url or site.homepage), at=options.at)
+        elif options.url:
+            snapshot = _captured(archive, check_url(options.url), options)
+        else:
+            found, snapshot = _looked_at(archive, site, options)
         reading = _Reading.of(archive, snapshot, site)
     if options.json:
-        print_json(reading.to_json())
+        lists = [{"kind": kind, "url": url, "entries": count} for kind, url, count in found]
+        print_json({**reading.to_json(), **({"found": lists} if found else {})})
     else:
+        if found:
+            print_found(found)
+            print()
         reading.print()
-        if not options.url and not reading.is_sound and not options.quiet:
-            print("This is the front page; --url names an article.", file=sys.stderr)
     return 0 if reading.is_sound else 1
+
+
+def _looked_at(archive: Archive, site: Site, options: Namespace) -> tuple[list[tuple[str, str, int]], Snapshot]:
+    """Return the documents of a site that name articles, and one article: a new one, else the one visited last."""
+    spider, attempts = look(archive, site, options)
+    progress = spider.progress
+    if not progress.lists:
+        reasons = "; ".join(f"{url}: {reason}" for url, reason in progress.failed_documents.items())
+        raise ArchiveError(f"nothing of {site.name} could be read ({reasons or 'no answer'})")
+    for attempt in attempts:
+        if attempt.final_url and attempt.timestamp:
+            return progress.lists, archive.snapshot(attempt.final_url, at=attempt.timestamp)
+    known = Visits(archive.index).of_site(site.name, ("article",))
+    last = max((visit for visit in known if visit.changed), key=lambda visit: visit.visited or EVER, default=None)
+    if last is None:
+        print_found(progress.lists)
+        raise ArchiveError(f"no article of {site.name} was found there; name feeds, sitemaps or sections, or use --url")
+    return progress.lists, archive.snapshot(last.url)
 
 
 def _load(options: Namespace) -> Sites | None:

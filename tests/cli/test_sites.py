@@ -133,12 +133,22 @@ def test_a_rule_that_is_not_needed_may_find_nothing(archiver: Command, server: W
     archiver("sites", "check", "courier", "--url", server.page("/story", PAGE), "--allow-private")
 
 
-def test_without_a_url_the_front_page_is_looked_at(archiver: Command, server: WireLog) -> None:
+def test_without_a_url_what_is_found_is_shown_and_one_article_is_read(archiver: Command, server: WireLog) -> None:
+    write(archiver.home, server)
+    path = "/2026/11/22/the-wall-held-through-the-night"
+    server.page("/", f'<main><h2><a href="{path}">The wall held through the night</a></h2></main>')
+    server.page(path, PAGE)
+    checked = archiver("sites", "check", "courier", "--json", "--allow-private", "--delay", "0").object
+    assert {"kind": "section", "url": server.http + "/", "entries": 1} in checked["found"]
+    assert "The right title" in archiver("sites", "check", "courier", "--allow-private", "--delay", "0").out, "again"
+    assert server.hits[path] == 1
+
+
+def test_a_site_without_articles_is_told(archiver: Command, server: WireLog) -> None:
     write(archiver.home, server)
     server.page("/", "<html><body><h1>Courier</h1><p>No story here.</p></body></html>")
-    done = archiver("sites", "check", "courier", "--allow-private", code=1)
-    assert done.complaint == "This is the front page; --url names an article."
-    assert server.hits == {"/": 1}
+    done = archiver("sites", "check", "courier", "--allow-private", "--delay", "0", code=1)
+    assert "no article of courier was found there" in done.complaint
 
 
 def test_an_old_capture_is_checked_by_the_rules_of_today_or_of_its_day(archiver: Command, server: WireLog) -> None:

@@ -164,7 +164,7 @@ def test_every_exchange_of_a_conversation_is_kept(server: WireLog, conversation:
     assert [each.entry.status for each in conversation.find("mark=missing;") if each.entry] == [404]
     assert len(conversation.find("/robots.txt")) == 2  # of the plain and of the TLS host
     assert not conversation.find("mark=forbidden;")
-    assert conversation.answers[server.http + "/private/page?mark=forbidden;"].error == "IgnoreRequest"
+    assert conversation.answers[server.http + "/private/page?mark=forbidden;"].error == "RobotsForbid"
 
 
 def test_a_request_repeated_on_a_fresh_connection_is_two_exchanges(server: WireLog, conversation: Crawl) -> None:

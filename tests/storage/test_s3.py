@@ -122,9 +122,7 @@ def test_more_keys_than_one_answer_holds_are_all_listed(blobs: S3Blobs, between:
 # Large files
 
 
-def test_a_large_file_goes_in_parts_and_is_proven_by_its_etag(
-    blobs: S3Blobs, between: Proxy, large_file: Path
-) -> None:
+def test_a_large_file_goes_in_parts_and_is_proven_by_its_etag(blobs: S3Blobs, between: Proxy, large_file: Path) -> None:
     data = large_file.read_bytes()
     blobs.put_file("warc/large.warc.gz", large_file)
 
@@ -148,9 +146,7 @@ def test_a_file_above_64_mib_goes_in_parts_of_16_mib(blobs: S3Blobs, between: Pr
     assert blobs.size("segment") == 64 * MEBIBYTE + 1
 
 
-def test_a_large_file_that_is_already_there_is_recognised(
-    blobs: S3Blobs, between: Proxy, large_file: Path
-) -> None:
+def test_a_large_file_that_is_already_there_is_recognised(blobs: S3Blobs, between: Proxy, large_file: Path) -> None:
     data = large_file.read_bytes()
     blobs.put_file("a", large_file)
     large_file.write_bytes(data)
@@ -300,9 +296,7 @@ def test_an_object_cut_short_is_noticed(blobs: S3Blobs, between: Proxy, file: Pa
     assert list(blobs.keys()) == []
 
 
-def test_a_store_that_acknowledges_and_keeps_nothing_is_noticed(
-    blobs: S3Blobs, between: Proxy, file: Path
-) -> None:
+def test_a_store_that_acknowledges_and_keeps_nothing_is_noticed(blobs: S3Blobs, between: Proxy, file: Path) -> None:
     swallow = Answer(200, {"ETag": '"0123456789abcdef0123456789abcdef"'}, b"")
     between.on_request = lambda request: swallow if is_upload(request) else None
     with pytest.raises(UploadMismatch) as caught:
@@ -567,9 +561,7 @@ def test_an_endpoint_that_nobody_answers_at_is_named(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("endpoint", ["localhost:9000", "not a url", "ftp://user:test-secret@"])
-def test_an_endpoint_that_is_no_url_is_said(
-    between: Proxy, monkeypatch: pytest.MonkeyPatch, endpoint: str
-) -> None:
+def test_an_endpoint_that_is_no_url_is_said(between: Proxy, monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     with pytest.raises(StorageUnavailable) as caught:
         S3Blobs("s3://bucket/news").check(write=False)
