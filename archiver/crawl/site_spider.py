@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from urllib.parse import urlsplit
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
+from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.robotstxt import RobotParser
 from scrapy.settings import SETTINGS_PRIORITIES
@@ -56,6 +57,8 @@ AHEAD = 100
 """Articles that are asked for at once; the next are taken when the scheduler has none left."""
 RECENT = timedelta(days=30)
 """Of a large sitemap, and of an index of sitemaps, what is older is left to a crawl that asks for it."""
+LARGEST_DOCUMENT = 64 * 2**20
+"""Bytes of a sitemap; the protocol allows 50 MB."""
 LARGE = 5000
 """Entries from which on a sitemap is large."""
 MOST_CHILDREN = 50
@@ -233,13 +236,27 @@ class SiteSpider(ArchivingSpider):
         finally:
             self._document_closed()
 
-    def document_failed(self, failure: Failure) -> None:
-        """Note that a document could not be had."""
+    async def document_failed(self, failure: Failure) -> AsyncIterator[Request]:
+        """Read a document that was too large to be handed over from the archive; note that any other failed."""
         from archiver.crawl.failures import explain
 
         request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy sets it
+        stored: Stored | None = (request.meta.get("captures") or [None])[-1]
+        if isinstance(failure.value, IgnoreRequest) and stored is not None and stored.entry.status == 200:
+            response = Response(request.url, request=request)
+            if (body := await asyncio.to_thread(self._stored_body, stored)) is not None:
+                async for further in self.parse_document(response.replace(body=body), **request.cb_kwargs):
+                    yield further
+                return
         self._document_failed(request.cb_kwargs["visit"], explain(failure.value, request)[1])
         self._document_closed()
+
+    def _stored_body(self, stored: Stored) -> bytes | None:
+        """Return the body of a capture; ``None`` when it is larger than any sitemap may be, or cannot be read."""
+        try:
+            return Snapshot(self.archive, stored.entry).body(limit=LARGEST_DOCUMENT)
+        except (ArchiveError, ContentTooLarge):
+            return None
 
     def _document_failed(self, visit: Visit, reason: str) -> None:
         if visit.visited is None and visit.url not in self._named(visit):
@@ -249,9 +266,10 @@ class SiteSpider(ArchivingSpider):
         self._plan.note_failure(visit)
 
     def _named(self, visit: Visit) -> Sequence[str]:
-        """Return the documents that a site's entry names, whose failures are told."""
+        """Return the documents that a site's entry or robots.txt names, whose failures are told."""
         site = next(site for site in self.sites if site.name == visit.site)
-        return (*(site.feeds or ()), *(site.sitemaps or ()), *(site.sections or (site.homepage,)))
+        named = (*(site.feeds or ()), *(site.sitemaps or ()), *(site.sections or (site.homepage,)))
+        return (*named, *chain.from_iterable(self._sitemaps_of.values()))
 
     def _document_closed(self) -> None:
         self._open_documents -= 1
@@ -263,7 +281,10 @@ class SiteSpider(ArchivingSpider):
             self._plan.note_document(visit, has_news=False)
             return Discovered(url=response.url, kind="nothing"), 0
         content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
-        found = read(response.body, response.url, content_type, now=utc_now(), since=self.since)
+        body = response.body
+        if len(body) >= self.settings.getint("DOWNLOAD_MAXSIZE"):  # which is where it was cut off
+            body = self._stored_body(response.meta["captures"][-1]) or body
+        found = read(body, response.url, content_type, now=utc_now(), since=self.since)
         entries = [] if found.is_comments else list(self._wanted(site, found))
         number = self._plan.take_in(site, entries)
         number += self._plan.bring_forward(vanished(self._read_before(response), found))

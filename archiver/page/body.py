@@ -190,7 +190,7 @@ def _silence() -> None:
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # what it discards, the outcome tells
 
 
-_CROWDED = 5000
+_CROWDED = 3000
 
 
 def _is_crowded(tree: Node) -> bool:

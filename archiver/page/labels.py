@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, zip_longest
 
 from lxml import etree
 
@@ -73,7 +73,8 @@ def _stands_alone(element: Node) -> bool:
 
 _MOST_BOX = 450
 """Characters of a box that offers something; what is longer may be the story."""
-_MOST_FIELDS = 20
+_MOST_FIELDS = 8
+_MOST_AROUND = 6
 _ADDRESS_FIELDS = etree.XPath("//input[@type='email' or contains(@name, 'email') or contains(@id, 'email')]")
 _BOX_NAME = re.compile(
     r"(?:^|[\s_-])(?:newsletter|subscri(?:be|ption)|sign-?up|pr-box|advert(?:isement)?|promo-?box|app-promo|"
@@ -101,7 +102,7 @@ def drop_boxes(tree: Node) -> None:
 def _around_address_fields(tree: Node) -> Iterator[Node]:
     for field in _ADDRESS_FIELDS(tree)[:_MOST_FIELDS]:
         box = None
-        for ancestor in field.iterancestors():
+        for ancestor in islice(field.iterancestors(), _MOST_AROUND):
             if ancestor.tag in ("body", "html", "article", "main") or _is_longer(ancestor, _MOST_BOX):
                 break
             box = ancestor
@@ -182,7 +183,7 @@ _LEFT_OVER = frozenset(
 def drop_lines(body: Node) -> None:
     """Take out what leads elsewhere ("Read more: ..."), lists of pros and cons, and notes on rights below the text."""
     blocks = blocks_of(body)
-    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+    for block, following in zip_longest(blocks, blocks[1:]):
         if block.tag not in ("p", "head"):
             continue
         text = text_of(block)

@@ -206,13 +206,14 @@ def make_paragraphs(prose: Prose) -> None:
 
     Trafilatura reads such a lead only where the page has no ``p`` at all.
     """
+    if prose.container is None or prose.container.find("p") is None:
+        return
     for paragraph in prose.inside:
-        block, around = paragraph.place[:2] if len(paragraph.place) > 1 else (None, None)
-        if block is None or block.tag != "div" or around is not prose.container:
+        block, *around = paragraph.place
+        if block.tag != "div" or not around or around[0] is not prose.container:
             continue
-        if any(each.tag not in _INLINE or each.tag == "a" for each in block.iterdescendants()):
-            continue
-        if around.find("p") is not None and _SENTENCE.search(squeeze("".join(block.itertext()))):
+        is_plain = all(each.tag in _INLINE and each.tag != "a" for each in block.iterdescendants())
+        if is_plain and _SENTENCE.search(squeeze("".join(block.itertext()))):
             block.tag = "p"
             block.attrib.pop("class", None)
 

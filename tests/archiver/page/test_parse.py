@@ -63,6 +63,7 @@ def test_flattening_keeps_every_word_in_its_place() -> None:
     closing = dict.fromkeys(range(900, 1200, 3), "</i></div></b>")
     marked = (f"<{('div', 'b', 'i')[number % 3]}>{word}{closing.get(number, '')}" for number, word in enumerate(words))
     tree, notes = parse("".join(marked))
+    assert tree is not None
     assert "".join(tree.itertext()).split() == "".join(words).split()
     assert max(sum(1 for _ in element.iterancestors()) for element in tree.iter()) < 256
     assert notes == ()
@@ -77,12 +78,14 @@ def test_nesting_too_deep_to_read_is_told() -> None:
 
 def test_text_without_end_is_read_up_to_the_limit() -> None:
     tree, notes = parse("<div>" + f"<p>{TEXT}</p>" * (MOST_TEXT // len(TEXT) + 100) + "</div><p>the end</p>")
+    assert tree is not None
     assert MOST_TEXT - len(TEXT) < len("".join(tree.itertext())) < MOST_TEXT + len(TEXT)
     assert notes == ("only the first 2,000,000 characters of text were read",)
 
 
 def test_scripts_do_not_count_as_text() -> None:
     tree, notes = parse(f"<script>{'x' * MOST_TEXT}</script><p>{TEXT}</p>")
+    assert tree is not None
     assert (tree.findtext(".//p"), notes) == (TEXT, ())
 
 

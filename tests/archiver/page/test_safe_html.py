@@ -160,7 +160,7 @@ def test_captions_lead_to_their_pictures_but_nothing_is_loaded() -> None:
 def test_no_text_takes_long(text: str) -> None:
     began = time.process_time()
     check_fragment(article_html(text))
-    assert time.process_time() - began < 10
+    assert time.process_time() - began < 40
 
 
 def test_what_is_nested_too_deep_keeps_its_words() -> None:

@@ -149,7 +149,7 @@ def test_headers_tell_what_the_page_does_not() -> None:
 def test_hostile_metadata_is_bounded(head: str) -> None:
     begun = time.process_time()
     found = metadata_of(head, "<h1>Rain at last</h1>")
-    assert time.process_time() - begun < 5
+    assert time.process_time() - begun < 30
     assert len(found.title or "") <= 1000
     assert len(found.authors) <= 30
 
