@@ -93,6 +93,7 @@ class Daemon:
         self._threads = ThreadPoolExecutor(MOST_SAVES, thread_name_prefix="save")
         self._outcomes: Counter[str] = Counter()
         self._sites_state: object = None
+        self._sites_seen: object = None
         self._sites_file: Path | None = None
         self._watch = Watch(Examiner(archive, now=now))
         self._metrics_address = metrics
@@ -169,8 +170,9 @@ class Daemon:
     def _plan_sites(self) -> None:
         """Read the sites file if it was changed; one with mistakes is told of and leaves everything as it was."""
         state = _state_of(self._archive.sites_file)
-        if state == self._sites_state:
-            return
+        is_settled, self._sites_seen = state == self._sites_seen, state
+        if state == self._sites_state or not (is_settled or self._sites_state is None):
+            return  # an editor may be in the middle of writing it
         is_first, self._sites_state = self._sites_state is None, state
         try:
             sites = list(self._load_sites())

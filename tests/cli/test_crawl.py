@@ -6,6 +6,7 @@ import gzip
 import json
 import signal
 import subprocess
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ import pytest
 from archiver.demo.site import DemoSite
 from storage.index import Index
 from storage.visits import Visits
-from tests.cli.command import Command
+from tests.cli.command import HANG, Command
 from tests.oddcases import ok
 from tests.wirelog import Request, WireLog
 
@@ -286,9 +287,12 @@ def make_due(archiver: Command, site: str) -> None:
 @contextmanager
 def daemon(archiver: Command, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     process = archiver.start("run", "--allow-private", "--json", *arguments)
+    patience = threading.Timer(HANG, process.kill)  # ends the wait for a line that never comes
+    patience.start()
     try:
         yield process
     finally:
+        patience.cancel()
         process.kill()
         process.communicate()
 
