@@ -23,16 +23,11 @@ from urllib.parse import urljoin, urlsplit
 from zoneinfo import ZoneInfo
 
 from archiver.article import Extractor
+from archiver.crawl.pace import LADDER
 from archiver.errors import BadRequest
 from archiver.extract import Page, extractor
 from archiver.page.rules import RULE_KEYS, Rule, pattern, search
 from archiver.urls import check_url
-
-LADDER = (
-    *(timedelta(hours=hours) for hours in (1, 3, 12)),
-    *(timedelta(days=days) for days in (1, 3, 7, 30, 90, 365)),
-)
-"""After which times an article is looked at again, unless the site says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

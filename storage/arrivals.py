@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+
+from storage.database import Database
 
 SCHEMA = (
     """CREATE INDEX articles_of_site ON articles (site, timestamp, version, outcome, url_id)
@@ -29,12 +28,6 @@ class Arrival:
     date: datetime
     """Aware, UTC."""
     title: str | None
-
-
-class Database(Protocol):
-    """What lends connections: the index."""
-
-    def reading(self) -> AbstractContextManager[sqlite3.Connection]: ...
 
 
 class Arrivals:

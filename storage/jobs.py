@@ -8,13 +8,13 @@ falls silent loses its job to the next one, which makes every job run at least o
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 from uuid import uuid4
+
+from storage.database import Database
 
 State = Literal["queued", "running", "done", "failed"]
 
@@ -70,13 +70,6 @@ class Job:
     attempts: int = 0
     result: Any = None
     """What the worker left, of whatever shape JSON has; for a failed job ``{"error": …}``."""
-
-
-class Database(Protocol):
-    """What lends connections: the index."""
-
-    def reading(self) -> AbstractContextManager[sqlite3.Connection]: ...
-    def writing(self) -> AbstractContextManager[sqlite3.Connection]: ...
 
 
 class Jobs:

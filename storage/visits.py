@@ -7,13 +7,14 @@ it was visited and what was found.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
+
+from storage.database import Database
 
 Kind = Literal["article", "alias", "feed", "sitemap", "section"]
 """An alias is another URL of an article, seen but never due."""
@@ -70,13 +71,6 @@ class Due:
     count: int
     first: datetime
     """When the first of it was or comes due, aware."""
-
-
-class Database(Protocol):
-    """What lends connections: the index."""
-
-    def reading(self) -> AbstractContextManager[sqlite3.Connection]: ...
-    def writing(self) -> AbstractContextManager[sqlite3.Connection]: ...
 
 
 class Visits:

@@ -31,7 +31,7 @@ from archiver.crawl.timetable import Timetable
 from archiver.crawl.worker import SaveWorker, WorkerGone
 from archiver.errors import ArchiveError, BadRequest
 from archiver.sites import Site, Sites, site_host
-from storage.jobs import Job, Jobs
+from storage.jobs import MOST_ATTEMPTS, Job, Jobs
 from storage.visits import Visits
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ class Daemon:
                     logger.info("crawl of %s: %s", job.subject, _in_words(outcomes))
                 elif self._is_stopping:
                     self._jobs.give_back(job.id, counts=False)
-                elif job.attempts < 3:
+                elif job.attempts < MOST_ATTEMPTS:
                     logger.error("crawl of %s: %s; it is tried again", job.subject, crawl.failure)
                     self._jobs.give_back(job.id, due=self._now() + timedelta(minutes=job.attempts))
                     continue
@@ -280,7 +280,7 @@ class Daemon:
                 self._jobs.give_back(job.id, counts=False)
                 return
             logger.error("save of %s: %s", job.subject, error)
-            if job.attempts < 3:
+            if job.attempts < MOST_ATTEMPTS:
                 self._jobs.give_back(job.id, due=self._now() + timedelta(seconds=10 * job.attempts))
             else:
                 self._jobs.finish(job.id, {"error": str(error)}, failed=True)

@@ -239,10 +239,19 @@ class Validators:
         self.etag, self.last_modified, self.same_payload = etag, last_modified, same_payload
 
 
+NOT_MODIFIED = Validators(None, None, same_payload=None)
+"""Of a 304, which names no version but the one that was asked about."""
+
+
 def judged(visit: Visit, validators: Validators | None) -> Visit:
-    """Return a visit with the validators of its answer, trusted more or less by what they said."""
+    """Return a visit with the validators of its answer, trusted more or less by what they said.
+
+    A 304 counts too, so that after some of them the server is asked without condition.
+    """
     if validators is None:
         return visit
+    if validators is NOT_MODIFIED:
+        return replace(visit, trust=visit.trust + 1)
     named = (validators.etag, validators.last_modified)
     trust = visit.trust
     if validators.same_payload is not None and any(named) and named == (visit.etag, visit.last_modified):

@@ -41,7 +41,7 @@ from archiver.crawl.discover import (
     without_editions,
 )
 from archiver.crawl.downloader import PunctualDownloader
-from archiver.crawl.plan import Plan, Validators, conditions, read_found, utc_now
+from archiver.crawl.plan import NOT_MODIFIED, Plan, Validators, conditions, read_found, utc_now
 from archiver.crawl.spider import ArchivingSpider
 from archiver.errors import ArchiveError
 from archiver.extract import Page
@@ -278,7 +278,7 @@ class SiteSpider(ArchivingSpider):
     def _read_document(self, response: Response, site: Site, visit: Visit) -> tuple[Discovered, int]:
         """Read a document, note its entries and when to fetch it again; runs in a thread."""
         if response.status == 304:
-            self._plan.note_document(visit, has_news=False)
+            self._plan.note_document(visit, has_news=False, validators=NOT_MODIFIED)
             return Discovered(url=response.url, kind="nothing"), 0
         content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
         body = response.body
@@ -398,6 +398,8 @@ class SiteSpider(ArchivingSpider):
         task: Task | None = response.meta.get("job")
         if task is not None and response.status == 200:
             task.validators = self._validators(response, task.visit)
+        elif task is not None and response.status == 304:
+            task.validators = NOT_MODIFIED
         yield from super().parse_page(response)
 
     def _prepared(self, page: Page, meta: dict[str, Any]) -> Page:

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -63,6 +63,18 @@ def feed(site: str, *paths: str) -> str:
 def sitemap(site: str, *entries: tuple[str, str]) -> str:
     urls = "".join(f"<url><loc>{site}{path}</loc><lastmod>{lastmod}</lastmod></url>" for path, lastmod in entries)
     return f'<?xml version="1.0"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{urls}</urlset>'
+
+
+def furnish(archiver: Command, server: WireLog, names: Sequence[str], more: str = "") -> None:
+    """Serve stories named in a feed, and write the site into the sites file as ``paper``."""
+    server.page("/", "<title>Paper</title>")
+    server.page("/feed", feed(server.http, *names), content_type="application/rss+xml")
+    for name in names:
+        server.page(name, page(name))
+    (archiver.home / "sites.toml").write_text(
+        f'[[site]]\nname = "paper"\nhomepage = "{server.http}/"\nfeeds = ["/feed"]\nsections = []\nsitemaps = []\n'
+        + more
+    )
 
 
 # A crawl, an edition, a crawl.
@@ -132,13 +144,7 @@ def test_a_crawl_can_be_limited_and_the_next_goes_on(archiver: Command, paper: D
 
 def test_an_interrupted_crawl_reports_what_it_kept_and_the_next_goes_on(archiver: Command, server: WireLog) -> None:
     names = [f"/2026/11/22/story-number-{number}-of-the-day" for number in range(30)]
-    server.page("/", "<title>Paper</title>")
-    server.page("/feed", feed(server.http, *names), content_type="application/rss+xml")
-    for name in names:
-        server.page(name, page(name))
-    (archiver.home / "sites.toml").write_text(
-        f'[[site]]\nname = "paper"\nhomepage = "{server.http}/"\nfeeds = ["/feed"]\nsections = []\nsitemaps = []\n'
-    )
+    furnish(archiver, server, names)
     with archiver.start("crawl", "--json", "--allow-private", "--delay", "0.3", "paper") as process:
         assert process.stdout
         reported = [json.loads(process.stdout.readline())["url"] for _ in range(3)]
@@ -339,14 +345,7 @@ def test_the_daemon_crawls_a_new_site_at_once_and_says_what_it_does(archiver: Co
 
 def test_a_daemon_that_is_killed_loses_nothing_and_the_next_goes_on(archiver: Command, server: WireLog) -> None:
     names = [f"/2026/11/22/story-number-{number}-of-the-day" for number in range(40)]
-    server.page("/", "<title>Paper</title>")
-    server.page("/feed", feed(server.http, *names), content_type="application/rss+xml")
-    for name in names:
-        server.page(name, page(name))
-    (archiver.home / "sites.toml").write_text(
-        f'[[site]]\nname = "paper"\nhomepage = "{server.http}/"\nfeeds = ["/feed"]\nsections = []\nsitemaps = []\n'
-        'delay = 0.05\nschedule = "1m"\n'
-    )
+    furnish(archiver, server, names, 'delay = 0.05\nschedule = "1m"\n')
     with daemon(archiver) as process:
         wait_for(lambda: sum(server.hits[name] for name in names) >= 5)
         process.kill()

@@ -13,7 +13,7 @@ import pytest
 from archiver import Archive
 from archiver.crawl.attempt import Attempt
 from archiver.crawl.discover import Discovered, Found, seen_key
-from archiver.crawl.plan import Plan, Validators, conditions, read_found, write_found
+from archiver.crawl.plan import NOT_MODIFIED, Plan, Validators, conditions, judged, read_found, write_found
 from archiver.crawl.site_spider import vanished
 from archiver.page.dates import Moment
 from archiver.sites import Site
@@ -231,6 +231,17 @@ def test_a_server_is_relied_on_when_its_validators_told_the_truth_and_never_afte
     assert answered('"b"', False) == {}, "one tag for two texts"
     for _ in range(20):
         assert answered('"b"', True) == {}
+
+
+def test_of_some_conditional_visits_one_is_made_without_condition() -> None:
+    visit = Visit("k", "https://paper.example/a", "paper", "article", etag='"a"', trust=2)
+    asked = []
+    for _ in range(8):
+        asked.append(bool(conditions(visit)))
+        answer = NOT_MODIFIED if asked[-1] else Validators('"a"', None, same_payload=True)
+        visit = judged(visit, answer)
+    assert asked == [True, True, True, False, True, True, True, True]
+    assert visit.etag == '"a"'
 
 
 # Entries
